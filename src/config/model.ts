@@ -1,0 +1,63 @@
+/** The configuration as the rest of the code sees it: checked, defaulted, durations in milliseconds, sizes in bytes. */
+
+import type { Labels } from '../model/labels.ts';
+
+export interface Config {
+  readonly externalLabels: Labels;
+  readonly scrapeConfigs: readonly ScrapeConfig[];
+  readonly remoteWrites: readonly RemoteWriteConfig[];
+}
+
+/** Credentials of an outgoing request. At most one of the two. Values are secrets: they are never shown or logged. */
+export interface Credentials {
+  readonly basicAuth?: { readonly username: string; readonly password: string };
+  readonly authorization?: { readonly type: string; readonly credentials: string };
+}
+
+export interface ScrapeConfig extends Credentials {
+  readonly jobName: string;
+  readonly scrapeIntervalMs: number;
+  /** Never above the interval. */
+  readonly scrapeTimeoutMs: number;
+  readonly metricsPath: string;
+  readonly scheme: 'http' | 'https';
+  readonly params: readonly (readonly [name: string, value: string])[];
+  readonly honorLabels: boolean;
+  readonly honorTimestamps: boolean;
+  readonly enableCompression: boolean;
+  /** Bytes of the uncompressed body; 0 is no limit of the configuration's own (the platform's stays). */
+  readonly bodySizeLimit: number;
+  /** Samples a scrape may have; 0 is no limit. */
+  readonly sampleLimit: number;
+  readonly staticConfigs: readonly StaticConfig[];
+}
+
+export interface StaticConfig {
+  /** `host:port`, or `self`. */
+  readonly targets: readonly string[];
+  readonly labels: Labels;
+}
+
+export type RemoteWriteProto = 'prometheus.WriteRequest' | 'io.prometheus.write.v2.Request';
+
+export interface RemoteWriteConfig extends Credentials {
+  /** Unique; the cursor in the log is kept under it. Defaults to the URL. */
+  readonly name: string;
+  readonly url: string;
+  readonly protobufMessage: RemoteWriteProto;
+  readonly remoteTimeoutMs: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+/** Where the configuration in force came from. */
+export type ConfigSource = 'bundled' | 'bucket' | 'start --config';
+
+export interface ConfigVersion {
+  readonly source: ConfigSource;
+  /** Grows with every push; 0 is the bundled one. */
+  readonly version: number;
+  /** When it was pushed, Unix ms; null for the bundled one. */
+  readonly pushedAtMs: number | null;
+}

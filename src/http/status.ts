@@ -1,0 +1,126 @@
+/** What the objects tell of themselves, for the page, the API and `/metrics`. Plain data: it crosses RPC. */
+
+import type { ConfigVersion } from '../config/model.ts';
+import type { Labels } from '../model/labels.ts';
+
+/** One log. `…In` are totals since the object was created, stored in the newest row. */
+export interface LogStatus {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Records and bytes of bodies that stand in the log now. */
+  readonly records: number;
+  readonly bytes: number;
+  readonly bytesMax: number;
+  /** When the oldest record was appended, Unix ms; null when there is none. */
+  readonly oldestAtMs: number | null;
+  readonly recordsIn: number;
+  readonly samplesIn: number;
+  readonly bytesIn: number;
+  /** Records that could not be read, set aside with their reason. */
+  readonly setAside: readonly { readonly seq: number; readonly reason: string }[];
+}
+
+/** One consumer of a log: a remote, or the digest. `in = sent + dropped + pending`, always, in samples. */
+export interface ConsumerStatus {
+  readonly name: string;
+  /** The last seq that it is done with. */
+  readonly cursor: number;
+  readonly samplesIn: number;
+  readonly samplesSent: number;
+  readonly samplesDropped: Readonly<Record<string, number>>;
+  readonly samplesPending: number;
+  readonly recordsPending: number;
+  /** Age of the oldest pending record in ms; 0 when none is pending. */
+  readonly lagMs: number;
+  readonly requests: number;
+  readonly requestsFailed: number;
+  readonly samplesRetried: number;
+  readonly bytesSent: number;
+  /** The highest sample timestamp that was sent, Unix ms. */
+  readonly highestSentMs: number | null;
+  readonly lastSentAtMs: number | null;
+  readonly lastError: { readonly atMs: number; readonly message: string } | null;
+  /** False while it is backing off after an error. */
+  readonly healthy: boolean;
+}
+
+export interface TargetStatus {
+  readonly key: string;
+  readonly job: string;
+  readonly url: string;
+  readonly labels: Labels;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly health: 'up' | 'down' | 'unknown';
+  /** Timestamp of the last scrape in the log, Unix ms. */
+  readonly lastScrapeMs: number | null;
+  readonly lastDurationMs: number | null;
+  readonly lastSamples: number | null;
+  readonly lastError: string | null;
+}
+
+export interface AgentStatus {
+  readonly name: string;
+  readonly epoch: number;
+  readonly batonTakenAtMs: number | null;
+  readonly configVersion: number;
+  readonly log: LogStatus;
+  readonly remotes: readonly ConsumerStatus[];
+  readonly targets: readonly TargetStatus[];
+  /** Highest sample timestamp ever appended, Unix ms. */
+  readonly highestMs: number | null;
+  /** Scrapes appended, and those refused, by reason; stored with the event. */
+  readonly scrapes: number;
+  readonly scrapesRefused: Readonly<Record<string, number>>;
+}
+
+/** Samples of one block range in segments, not yet in a block. Times are Unix ms, end exclusive. */
+export interface RangeStatus {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** The range had been cut already when these samples came. */
+  readonly late: boolean;
+  readonly segments: number;
+  readonly samples: number;
+  readonly bytes: number;
+}
+
+export interface IngesterStatus {
+  readonly tenant: string;
+  readonly shard: number;
+  readonly log: LogStatus;
+  readonly digest: ConsumerStatus;
+  /** Ranges that end at or before it are cut, Unix ms. */
+  readonly watermarkMs: number;
+  readonly ranges: readonly RangeStatus[];
+  /** Identical samples that came again. */
+  readonly samplesDuplicate: number;
+  /** Other values for a taken timestamp; the first was kept. */
+  readonly samplesConflicting: number;
+  readonly conflictExample: string | null;
+}
+
+export interface BlockStatus {
+  readonly ulid: string;
+  readonly tenant: string;
+  readonly shard: number;
+  /** First sample and end (exclusive), Unix ms. */
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly samples: number;
+  readonly series: number;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly late: boolean;
+  readonly createdAtMs: number;
+  /** `index`, `chunks/000001`, …, `meta.json`. */
+  readonly files: readonly string[];
+}
+
+export interface SystemStatus {
+  readonly nowMs: number;
+  readonly config: ConfigVersion;
+  readonly agents: readonly AgentStatus[];
+  readonly ingesters: readonly IngesterStatus[];
+  readonly blocks: readonly BlockStatus[];
+}
