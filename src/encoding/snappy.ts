@@ -1,0 +1,174 @@
+/**
+ * Snappy's block format, the compression of remote-write bodies and of log records (google/snappy, format_description.txt):
+ * a varint with the uncompressed length, then elements that are literals or copies of what was already written.
+ * Not the framed format, and no checksum: a damaged body may decompress into damaged bytes.
+ *
+ * Invariant: nothing is read outside `src`, nothing is written outside the announced length, and memory is taken only after
+ * the announced length was held against the caller's limit and against what so few bytes can ever become.
+ */
+
+import snappyjs from 'snappyjs';
+
+/** The bytes are not a snappy block, or announce more than the caller allows. */
+export class SnappyError extends Error {
+  override readonly name = 'SnappyError';
+}
+
+/** An element of 3 bytes writes at most 64, so a block never grows by more than this factor. */
+const EXPANSION_MAX = 22;
+
+/** Literals longer than this are copied by the engine's memmove; below, its call costs more than the loop. */
+const LITERAL_BY_LOOP_MAX = 256;
+
+/** The uncompressed length in bytes that a block announces. Throws SnappyError when the preamble is not a 32-bit varint. */
+export function snappyLength(src: Uint8Array): number {
+  let length = 0;
+  for (let i = 0, scale = 1; i < 5; i++, scale *= 128) {
+    const byte = src[i];
+    if (byte === undefined) break;
+    length += (byte & 0x7f) * scale;
+    if (byte < 0x80) {
+      if (length > 0xffffffff) break;
+      return length;
+    }
+  }
+  throw new SnappyError(`not a snappy block: no valid length in its first bytes (${src.length} B in all)`);
+}
+
+/**
+ * Decompresses a block into a new array that owns its buffer.
+ * Throws SnappyError when more than `bytesMax` bytes are announced (before taking memory), or when the block is damaged.
+ */
+export function snappyUncompress(src: Uint8Array, bytesMax: number): Uint8Array<ArrayBuffer> {
+  const length = snappyLength(src);
+  if (length > bytesMax) {
+    throw new SnappyError(`the snappy block announces ${length} B uncompressed, at most ${bytesMax} B are taken`);
+  }
+  if (length > src.length * EXPANSION_MAX) {
+    throw new SnappyError(`the snappy block announces ${length} B, which its ${src.length} B cannot hold`);
+  }
+  const dst = new Uint8Array(length);
+  decodeElements(src, preambleLength(src), dst);
+  return dst;
+}
+
+/** Compresses into a new array that owns its buffer. */
+export function snappyCompress(src: Uint8Array): Uint8Array<ArrayBuffer> {
+  // A Node Buffer makes snappyjs answer with a view of a larger buffer, so it never sees one.
+  const plain = src.constructor === Uint8Array ? src : new Uint8Array(src.buffer, src.byteOffset, src.byteLength);
+  return snappyjs.compress(plain);
+}
+
+function preambleLength(src: Uint8Array): number {
+  let i = 0;
+  while (src[i]! >= 0x80) i++;
+  return i + 1;
+}
+
+/**
+ * The elements. Moves go by 32 bits through a DataView and may run up to 15 bytes past an element's end where both
+ * sides have that room: the next element overwrites them. Byte by byte at the edges only. This is 3 to 4 times as fast as snappyjs.
+ */
+function decodeElements(src: Uint8Array, start: number, dst: Uint8Array): void {
+  const from = new DataView(src.buffer, src.byteOffset, src.byteLength);
+  const to = new DataView(dst.buffer, dst.byteOffset, dst.byteLength);
+  const srcEnd = src.length;
+  const dstEnd = dst.length;
+  let ip = start;
+  let op = 0;
+  while (ip < srcEnd) {
+    const tag = src[ip++]!;
+    let length: number;
+    let offset: number;
+    switch (tag & 3) {
+      case 0: {
+        length = (tag >>> 2) + 1;
+        if (length <= 16 && srcEnd - ip >= 16 && dstEnd - op >= 16) {
+          to.setUint32(op, from.getUint32(ip, true), true);
+          to.setUint32(op + 4, from.getUint32(ip + 4, true), true);
+          if (length > 8) {
+            to.setUint32(op + 8, from.getUint32(ip + 8, true), true);
+            to.setUint32(op + 12, from.getUint32(ip + 12, true), true);
+          }
+          ip += length;
+          op += length;
+          continue;
+        }
+        if (length > 60) {
+          const bytes = length - 60;
+          if (srcEnd - ip < bytes) throw damaged('a literal without its length', ip, op);
+          length = 1;
+          for (let i = 0, scale = 1; i < bytes; i++, scale *= 256) length += src[ip + i]! * scale;
+          ip += bytes;
+        }
+        if (length > srcEnd - ip) throw damaged(`a literal of ${length} B where ${srcEnd - ip} B are left`, ip, op);
+        if (length > dstEnd - op) throw damaged(`more than the ${dstEnd} B that it announces`, ip, op);
+        copyLiteral(src, from, ip, dst, to, op, length);
+        ip += length;
+        op += length;
+        continue;
+      }
+      case 1:
+        if (srcEnd - ip < 1) throw damaged('a copy without its offset', ip, op);
+        length = ((tag >>> 2) & 7) + 4;
+        offset = ((tag >>> 5) << 8) | src[ip]!;
+        ip += 1;
+        break;
+      case 2:
+        if (srcEnd - ip < 2) throw damaged('a copy without its offset', ip, op);
+        length = (tag >>> 2) + 1;
+        offset = src[ip]! | (src[ip + 1]! << 8);
+        ip += 2;
+        break;
+      default:
+        if (srcEnd - ip < 4) throw damaged('a copy without its offset', ip, op);
+        length = (tag >>> 2) + 1;
+        offset = from.getUint32(ip, true);
+        ip += 4;
+    }
+    if (offset === 0 || offset > op) throw damaged(`a copy from ${offset} B back`, ip, op);
+    if (length > dstEnd - op) throw damaged(`more than the ${dstEnd} B that it announces`, ip, op);
+    let at = op - offset;
+    const end = op + length;
+    if (offset >= 4 && dstEnd - end >= 15) {
+      // Each move reads only what is already written, as it is at least 4 bytes behind.
+      to.setUint32(op, to.getUint32(at, true), true);
+      to.setUint32(op + 4, to.getUint32(at + 4, true), true);
+      if (length > 8) {
+        to.setUint32(op + 8, to.getUint32(at + 8, true), true);
+        to.setUint32(op + 12, to.getUint32(at + 12, true), true);
+        if (length > 16) {
+          for (op += 16, at += 16; op < end; op += 4, at += 4) to.setUint32(op, to.getUint32(at, true), true);
+        }
+      }
+      op = end;
+    } else {
+      while (op < end) dst[op++] = dst[at++]!;
+    }
+  }
+  if (op !== dstEnd) throw damaged(`only ${op} B of the ${dstEnd} B that it announces`, ip, op);
+}
+
+/** A literal that is long or near an end. */
+function copyLiteral(
+  src: Uint8Array,
+  from: DataView,
+  ip: number,
+  dst: Uint8Array,
+  to: DataView,
+  op: number,
+  length: number,
+): void {
+  if (length > LITERAL_BY_LOOP_MAX) {
+    dst.set(src.subarray(ip, ip + length), op);
+    return;
+  }
+  const end = op + length;
+  const wordsEnd = end - 3;
+  for (; op < wordsEnd; op += 4, ip += 4) to.setUint32(op, from.getUint32(ip, true), true);
+  while (op < end) dst[op++] = src[ip++]!;
+}
+
+function damaged(what: string, ip: number, op: number): SnappyError {
+  return new SnappyError(`damaged snappy block: ${what} (byte ${ip} of the block, byte ${op} of the output)`);
+}
