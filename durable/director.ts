@@ -1,0 +1,56 @@
+/**
+ * Director: what the whole deployment must agree on: which configuration is in force, and which tenants there are.
+ *
+ *   when          what                                                      rows
+ *   push          text → bucket (immutable key), then it is in force        1
+ *   addTenant     the first write of a tenant                               1
+ */
+
+import { DurableObject } from 'cloudflare:workers';
+import type { ConfigVersion } from '../src/config/model.ts';
+import { Values } from '../src/log/table.ts';
+import { configKey } from '../src/model/tenant.ts';
+import { sqlOf } from './sql.ts';
+
+/** A configuration that was pushed; its text also stands in the bucket under its version. */
+export interface PushedConfig extends ConfigVersion {
+  readonly text: string;
+}
+
+export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
+  readonly #values: Values;
+
+  constructor(state: DurableObjectState, env: { readonly BUCKET: R2Bucket }) {
+    super(state, env);
+    this.#values = new Values(sqlOf(state.storage));
+  }
+
+  /** The configuration that was pushed last; null while the bundled one is in force. `known` is the version that the caller has already. */
+  async config(known: number): Promise<PushedConfig | null | 'unchanged'> {
+    const config = this.#values.get<PushedConfig | null>('config', null);
+    return config !== null && config.version === known ? 'unchanged' : config;
+  }
+
+  /** Puts a checked configuration in force. Its version is one above all before, also those whose push died half way. */
+  async push(nowMs: number, text: string, source: 'bucket' | 'start --config'): Promise<ConfigVersion> {
+    const last = this.#values.get<PushedConfig | null>('config', null)?.version ?? 0;
+    for (let version = last + 1; ; version++) {
+      const put = await this.env.BUCKET.put(configKey(version), text, { onlyIf: { etagDoesNotMatch: '*' } });
+      if (put === null) continue;
+      const config: PushedConfig = { version, source, pushedAtMs: nowMs, text };
+      if ((this.#values.get<PushedConfig | null>('config', null)?.version ?? 0) < version)
+        this.#values.set('config', config);
+      return { version, source, pushedAtMs: nowMs };
+    }
+  }
+
+  /** Tenants that ever wrote. */
+  async tenants(): Promise<readonly string[]> {
+    return this.#values.get<readonly string[]>('tenants', []);
+  }
+
+  async addTenant(tenant: string): Promise<void> {
+    const tenants = this.#values.get<readonly string[]>('tenants', []);
+    if (!tenants.includes(tenant)) this.#values.set('tenants', [...tenants, tenant].sort());
+  }
+}

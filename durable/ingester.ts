@@ -1,0 +1,192 @@
+/**
+ * Ingester: one shard of a tenant. It owns a log, the shelf of sorted segments that the log is digested into, and the cut watermark.
+ *
+ *   when                     what                                              rows
+ *   append (a request)       body → log                                        1 a record (+ 1 for the alarm, once a digest)
+ *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
+ *   close                    watermark moves on, ended ranges are closed       1 a segment
+ *   part / drop              a cut is read / is in a committed block           0 / 1 a part
+ *
+ * Appending needs no history, so an object that has just woken up answers as fast as a warm one.
+ */
+
+import { DurableObject } from 'cloudflare:workers';
+import { Digest } from '../src/digest/digest.ts';
+import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
+import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
+import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
+import type { IngesterStatus } from '../src/http/status.ts';
+import { Log, type NewRecord } from '../src/log/log.ts';
+import { Values } from '../src/log/table.ts';
+import { assertOwned, owned } from '../src/model/bytes.ts';
+import { rangeStart } from '../src/model/sample.ts';
+import type { AppendResult } from '../src/receive/write.ts';
+import { sqlOf } from './sql.ts';
+
+/** The log's one consumer here. */
+const DIGEST = 'digest';
+/** Samples digested at once: what bounds the memory of the sort, whatever the number of series. */
+const DIGEST_LIMITS = { samplesMax: 400_000, partBytesMax: 256 * 1024 };
+/** Bodies read at once for a digest. */
+const DIGEST_READ_BYTES = 4_000_000;
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** A record waits at most this long for its digest … */
+const DIGEST_AFTER_MS = 5 * 60 * 1000;
+/** … or until this many samples wait. */
+const DIGEST_SAMPLES = 400_000;
+const DIGEST_RETRY_MS = 60 * 1000;
+
+interface Totals {
+  readonly segments: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly conflictExample: string | null;
+}
+
+export class Ingester extends DurableObject<unknown> {
+  readonly #log: Log;
+  readonly #shelf: Shelf;
+  readonly #values: Values;
+  readonly #transaction: <T>(body: () => T) => T;
+  /** When the alarm will digest, Unix ms; only a memory of what is armed. */
+  #alarmAtMs: number | null = null;
+
+  constructor(state: DurableObjectState, env: unknown) {
+    super(state, env);
+    const sql = sqlOf(state.storage);
+    this.#log = new Log(sql);
+    this.#shelf = new Shelf(sql);
+    this.#values = new Values(sql);
+    this.#transaction = sql.transaction;
+    if (this.#log.consumer(DIGEST) === undefined) this.#log.setConsumers([DIGEST]);
+  }
+
+  /** All records or none. When it returns, they are durable: nothing leaves the object before its writes are confirmed. */
+  async append(nowMs: number, records: readonly NewRecord[]): Promise<AppendResult> {
+    for (const { body } of records) assertOwned(body);
+    this.#log.append(nowMs, records);
+    await this.#arm(this.#log.pending(DIGEST).samples >= DIGEST_SAMPLES ? nowMs : nowMs + DIGEST_AFTER_MS);
+    return { ok: true };
+  }
+
+  override async alarm(): Promise<void> {
+    // No failure leaves here: an alarm that throws seven times is gone for good.
+    const nowMs = Date.now();
+    this.#alarmAtMs = null;
+    let againMs = 0;
+    try {
+      await this.digest(nowMs);
+    } catch (error) {
+      this.#log.retried(nowMs, DIGEST, 1, 0, `digest failed: ${String(error)}`);
+      againMs = DIGEST_RETRY_MS;
+    }
+    if (this.#log.pending(DIGEST).records > 0) await this.#arm(nowMs + againMs);
+  }
+
+  /** Digests one batch of the log into segments. `more`: the log holds records that are not digested yet. */
+  async digest(nowMs: number): Promise<{ more: boolean }> {
+    const consumer = this.#log.consumer(DIGEST)!;
+    const { records, upTo } = this.#log.read(DIGEST, DIGEST_READ_BYTES);
+    if (upTo === consumer.cursor) return { more: false };
+    const digest = new Digest(DIGEST_LIMITS);
+    let seq = consumer.cursor;
+    let sent = 0;
+    let unreadable = 0;
+    let highestMs = -Infinity;
+    for (const record of records) {
+      if (digest.samples > 0 && digest.samples + record.samples > DIGEST_LIMITS.samplesMax) break;
+      try {
+        digest.add(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
+        sent += record.samples;
+        highestMs = Math.max(highestMs, record.maxT);
+      } catch (error) {
+        if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
+        this.#log.setAside(record.seq, error.message);
+        unreadable += record.samples;
+      }
+      seq = record.seq;
+    }
+    const last = records.at(-1);
+    if (last === undefined || last.seq === seq) seq = upTo;
+    const result = digest.finish();
+    this.#transaction(() => {
+      const totals = this.#totals();
+      const watermarkMs = this.#watermark();
+      result.segments.forEach((segment, i) => this.#shelf.add(totals.segments + i + 1, segment, watermarkMs));
+      this.#values.set('totals', {
+        segments: totals.segments + result.segments.length,
+        duplicates: totals.duplicates + result.duplicates,
+        conflicts: totals.conflicts + result.conflicts,
+        conflictExample: result.conflictExample ?? totals.conflictExample,
+      } satisfies Totals);
+      this.#log.acknowledge(nowMs, DIGEST, consumer.cursor, seq, {
+        sent,
+        dropped: { unreadable },
+        ...(sent > 0 ? { highestMs } : {}),
+      });
+    });
+    return { more: this.#log.pending(DIGEST).records > 0 };
+  }
+
+  /**
+   * Moves the watermark behind every range that ended 30 minutes ago and closes what lies behind it. Everything in the log must be digested
+   * before, in the same turn, so that no accepted sample becomes late by waiting: `more` says that it is not, and nothing was done.
+   */
+  async close(nowMs: number): Promise<{ more: boolean; cuts: readonly Cut[] }> {
+    if (this.#log.pending(DIGEST).records > 0) return { more: true, cuts: [] };
+    return this.#transaction(() => {
+      const watermarkMs = Math.max(this.#watermark(), rangeStart(nowMs - OPEN_AFTER_END_MS));
+      if (!this.#shelf.hasClosable(watermarkMs)) return { more: false, cuts: [] };
+      const generation = this.#values.get('generation', 0) + 1;
+      this.#values.set('generation', generation);
+      this.#values.set('watermark', watermarkMs);
+      return { more: false, cuts: this.#shelf.close(watermarkMs, generation) };
+    });
+  }
+
+  /** What is on the shelf, as the blocks it would become. */
+  async cuts(): Promise<readonly Cut[]> {
+    return this.#shelf.cuts();
+  }
+
+  async part(segment: number, part: number): Promise<Uint8Array | null> {
+    const bytes = this.#shelf.part(segment, part);
+    return bytes === null ? null : owned(bytes);
+  }
+
+  async drop(cut: string): Promise<void> {
+    this.#shelf.drop(cut);
+  }
+
+  async report(nowMs: number, tenant: string, shard: number): Promise<IngesterStatus> {
+    const { log, consumers } = this.#log.status(nowMs);
+    const totals = this.#totals();
+    return {
+      tenant,
+      shard,
+      log,
+      digest: consumers[0]!,
+      watermarkMs: this.#watermark(),
+      ranges: this.#shelf.status(),
+      samplesDuplicate: totals.duplicates,
+      samplesConflicting: totals.conflicts,
+      conflictExample: totals.conflictExample,
+    };
+  }
+
+  #totals(): Totals {
+    return this.#values.get<Totals>('totals', { segments: 0, duplicates: 0, conflicts: 0, conflictExample: null });
+  }
+
+  #watermark(): number {
+    return this.#values.get('watermark', 0);
+  }
+
+  /** Makes sure that the alarm fires at `atMs` or before. */
+  async #arm(atMs: number): Promise<void> {
+    this.#alarmAtMs ??= await this.ctx.storage.getAlarm();
+    if (this.#alarmAtMs !== null && this.#alarmAtMs <= atMs) return;
+    this.#alarmAtMs = atMs;
+    await this.ctx.storage.setAlarm(atMs);
+  }
+}

@@ -1,0 +1,39 @@
+/** What making blocks needs of the outside: the ingester that holds the segments, the catalogue that commits, the bucket. */
+
+import type { BlockStatus } from '../http/status.ts';
+import type { Cut } from '../digest/shelf.ts';
+
+export interface ShardDoor {
+  digest(nowMs: number): Promise<{ more: boolean }>;
+  close(nowMs: number): Promise<{ more: boolean; cuts: readonly Cut[] }>;
+  cuts(): Promise<readonly Cut[]>;
+  part(segment: number, part: number): Promise<Uint8Array | null>;
+  drop(cut: string): Promise<void>;
+}
+
+/** A block whose chunks and index are in the bucket and whose meta.json is not: what a commit decides on. */
+export interface Finished {
+  readonly block: BlockStatus;
+  readonly metaJson: string;
+}
+
+export interface CatalogueDoor {
+  /** Begins a round of cutting: commits of earlier rounds are refused from now on. */
+  begin(): Promise<{ epoch: number }>;
+  /** The block that a cut of a shard became, or null. */
+  committed(shard: number, cut: string): Promise<string | null>;
+  /** Makes a block part of the tenant: writes its meta.json. False when a later round began. */
+  commit(epoch: number, cut: string, finished: Finished): Promise<boolean>;
+  blocks(): Promise<readonly BlockStatus[]>;
+}
+
+export interface BucketDoor {
+  put(key: string, bytes: Uint8Array | string): Promise<void>;
+  /** Parts are of one size but the last. */
+  multipart(
+    key: string,
+  ): Promise<{ part(bytes: Uint8Array): Promise<void>; complete(): Promise<void>; abort(): Promise<void> }>;
+  get(key: string): Promise<{ body: ReadableStream<Uint8Array>; size: number } | null>;
+  copy(from: string, to: string): Promise<void>;
+  list(prefix: string): Promise<string[]>;
+}

@@ -1,0 +1,102 @@
+/**
+ * A snapshot: everything accepted until now as complete blocks under `snapshots/<tenant>/<name>/`. It changes nothing: committed blocks are copied,
+ * what is on the shelf is written as blocks of its own, and the open range stays open.
+ *
+ * It is made item by item, since a large one takes longer than one request may: the plan is stored, and each call goes on with it.
+ */
+
+import type { Cut } from '../digest/shelf.ts';
+import type { Random } from '../model/doors.ts';
+import { blockKey, snapshotKey } from '../model/tenant.ts';
+import { ulid } from '../model/ulid.ts';
+import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
+import { writeBlock } from './write-block.ts';
+
+export type SnapshotItem =
+  | { readonly kind: 'copy'; readonly ulid: string; readonly files: readonly string[] }
+  | { readonly kind: 'write'; readonly ulid: string; readonly shard: number; readonly cut: Cut };
+
+export interface SnapshotPlan {
+  readonly name: string;
+  readonly items: readonly SnapshotItem[];
+  /** Items that are complete. */
+  readonly done: number;
+}
+
+/** `20261122T130501Z-<random>`, as Prometheus names its snapshots. */
+export function snapshotName(nowMs: number, random: Random): string {
+  const time = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
+  return `${time}-${Math.floor(random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, '0')}`;
+}
+
+export function isSnapshotName(name: string): boolean {
+  return /^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(name);
+}
+
+/** What a snapshot taken now consists of. Segments are listed before blocks, so that a cut between the two shows up twice, never not at all. */
+export async function planSnapshot(
+  shards: readonly ShardDoor[],
+  catalogue: CatalogueDoor,
+  nowMs: number,
+  random: Random,
+): Promise<SnapshotPlan> {
+  const items: SnapshotItem[] = [];
+  for (const [shard, ingester] of shards.entries()) {
+    while ((await ingester.digest(nowMs)).more);
+    for (const cut of await ingester.cuts()) {
+      if (cut.id !== null && (await catalogue.committed(shard, cut.id)) !== null) continue;
+      items.push({ kind: 'write', ulid: ulid(nowMs, random), shard, cut });
+    }
+  }
+  const copies = (await catalogue.blocks()).map((block): SnapshotItem => ({
+    kind: 'copy',
+    ulid: block.ulid,
+    files: block.files,
+  }));
+  return { name: snapshotName(nowMs, random), items: [...items, ...copies], done: 0 };
+}
+
+/** Makes the next item of a plan. Throws SegmentGone when a segment was cut after the plan was made. */
+export async function makeItem(
+  tenant: string,
+  plan: SnapshotPlan,
+  shards: readonly ShardDoor[],
+  bucket: BucketDoor,
+  nowMs: number,
+): Promise<SnapshotPlan> {
+  const item = plan.items[plan.done];
+  if (item === undefined) return plan;
+  const key = (file: string): string => snapshotKey(tenant, plan.name, `${item.ulid}/${file}`);
+  if (item.kind === 'copy') {
+    // meta.json last here too: what has none is not a block.
+    const files = [...item.files.filter((file) => file !== 'meta.json'), 'meta.json'];
+    for (const file of files) await bucket.copy(blockKey(tenant, item.ulid, file), key(file));
+  } else {
+    const finished = await writeBlock(
+      { tenant, shard: item.shard, ulid: item.ulid, cut: item.cut, nowMs, key },
+      shards[item.shard]!,
+      bucket,
+    );
+    if (finished !== null) await bucket.put(key('meta.json'), finished.metaJson);
+  }
+  return { ...plan, done: plan.done + 1 };
+}
+
+/** The complete blocks of a snapshot: those that have a meta.json. */
+export async function snapshotBlocks(
+  tenant: string,
+  name: string,
+  bucket: BucketDoor,
+): Promise<{ ulid: string; files: string[] }[]> {
+  const prefix = snapshotKey(tenant, name, '');
+  const files = new Map<string, string[]>();
+  for (const key of await bucket.list(prefix)) {
+    const [block, ...path] = key.slice(prefix.length).split('/');
+    files.set(block!, [...(files.get(block!) ?? []), path.join('/')]);
+  }
+  return [...files]
+    .filter(([, names]) => names.includes('meta.json'))
+    .map(([block, names]) => ({ ulid: block, files: names }));
+}

@@ -1,0 +1,38 @@
+/** The log as a forwarding run sees it, whichever object holds it. */
+
+import type { LogRecord, Batch } from '../log/log.ts';
+import type { Outcome } from '../log/consumer.ts';
+
+export type Next =
+  | {
+      readonly kind: 'records';
+      /** The cursor to acknowledge from, and the records after it. */
+      readonly cursor: number;
+      readonly batch: Batch;
+      readonly memo: Readonly<Record<string, number>>;
+      readonly wantedVersion: number;
+    }
+  | { readonly kind: 'idle'; readonly wantedVersion: number }
+  /** The run before this one still waits for an answer to the same records: try again then. */
+  | { readonly kind: 'busy'; readonly untilMs: number; readonly wantedVersion: number }
+  | { readonly kind: 'superseded' };
+
+export interface LogDoor {
+  /** Makes the caller the one that forwards from this log. */
+  takeForwardBaton(nowMs: number, plan: { remotes: readonly string[] }): Promise<{ epoch: number }>;
+  /** The next records for a remote. `leaseMs`: how long the caller may hold them before another run tries. */
+  next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next>;
+  /** Whether the caller is still the one to forward, with this configuration; if so it may hold its records for another `leaseMs`. */
+  renew(
+    nowMs: number,
+    epoch: number,
+    remote: string,
+    leaseMs: number,
+  ): Promise<{ goOn: boolean; wantedVersion: number }>;
+  acknowledge(nowMs: number, remote: string, from: number, seq: number, outcome: Outcome): Promise<boolean>;
+  retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void>;
+  /** A record's body could not be decoded when it had to be encoded again. */
+  setAside(seq: number, reason: string): Promise<void>;
+}
+
+export type { LogRecord };

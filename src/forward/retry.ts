@@ -1,0 +1,79 @@
+/**
+ * What to do with a remote's answer: one pure table. It is not a client, keeps no state and reads no clock.
+ *
+ *   2xx                          sent. With 2.0 and no Written header at all: the receiver did not understand 2.0 (2.0 specification: SHOULD be
+ *                                treated as 415), the same samples go again as 1.0.
+ *   415 to a 2.0 request         the same samples go again as 1.0 (MAY).
+ *   5xx, 429, no answer          again, without limit, with backoff (MUST for 5xx; 429 MAY, and dropping it is loss).
+ *   3xx                          again: a wrong URL is the owner's to mend, not a reason to lose samples.
+ *   other 4xx                    never again (MUST NOT). What the Written headers count was stored; the rest is dropped with its status.
+ */
+
+export interface Answer {
+  /** 0 when there was no answer (network error, timeout). */
+  readonly status: number;
+  readonly retryAfter: string | null;
+  /** X-Prometheus-Remote-Write-Samples-Written; null when absent. */
+  readonly samplesWritten: number | null;
+  /** Whether any of the three Written headers was there. */
+  readonly anyWritten: boolean;
+  /** The server's words, or the network's. */
+  readonly text: string;
+}
+
+export interface Attempt {
+  readonly schema: 1 | 2;
+  readonly samples: number;
+  /** 0 for the first try. */
+  readonly attempt: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly nowMs: number;
+  /** [0, 1): jitter. */
+  readonly random: number;
+}
+
+export type Decision =
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'again'; readonly afterMs: number; readonly error: string }
+  | { readonly kind: 'as 1.0'; readonly error: string }
+  | { readonly kind: 'dropped'; readonly sent: number; readonly reason: string; readonly error: string };
+
+export function decide(answer: Answer, attempt: Attempt): Decision {
+  const { status } = answer;
+  const said = answer.text.trim() === '' ? '' : `: ${answer.text.trim()}`;
+  if (status >= 200 && status < 300) {
+    if (attempt.schema === 2 && !answer.anyWritten && attempt.samples > 0) {
+      return {
+        kind: 'as 1.0',
+        error: `status ${status} without a Written header: the remote does not speak Remote Write 2.0`,
+      };
+    }
+    return { kind: 'sent' };
+  }
+  if (status === 415 && attempt.schema === 2) return { kind: 'as 1.0', error: `status 415 to Remote Write 2.0${said}` };
+  if (status === 0 || status === 429 || status >= 500 || status < 400) {
+    const error = status === 0 ? answer.text : `status ${status}${said}`;
+    return { kind: 'again', afterMs: backoffMs(answer.retryAfter, attempt), error };
+  }
+  const sent = attempt.schema === 2 ? Math.min(attempt.samples, Math.max(0, answer.samplesWritten ?? 0)) : 0;
+  return { kind: 'dropped', sent, reason: `http_${status}`, error: `status ${status}${said}` };
+}
+
+/** Retry-After is capped: a remote that says "in a year" is asked again within the hour. */
+const RETRY_AFTER_MAX_MS = 60 * 60 * 1000;
+
+/** Doubles from the least to the most, or what the remote asked for where that is longer; jitter within ±10 %. */
+function backoffMs(retryAfter: string | null, { attempt, minBackoffMs, maxBackoffMs, nowMs, random }: Attempt): number {
+  const own = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(attempt, 30));
+  const asked = Math.min(RETRY_AFTER_MAX_MS, retryAfterMs(retryAfter, nowMs));
+  return Math.max(asked, own * (0.9 + 0.2 * random));
+}
+
+/** Retry-After in seconds or as a date (RFC 9110, 10.2.3); 0 when absent or neither. */
+function retryAfterMs(value: string | null, nowMs: number): number {
+  if (value === null) return 0;
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? 0 : Math.max(0, at - nowMs);
+}

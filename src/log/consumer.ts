@@ -1,0 +1,158 @@
+/**
+ * What the log remembers of one consumer. The one invariant: `at − base = sent + Σ dropped`, so that
+ * `in = sent + Σ dropped + pending` holds whatever happens. `advance` is the only function that moves a cursor.
+ */
+
+import type { ConsumerStatus } from '../http/status.ts';
+
+export interface ConsumerState {
+  /** `samples_in` of the log when the consumer began, and at its cursor. */
+  readonly base: number;
+  readonly at: number;
+  readonly sent: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly requests: number;
+  readonly requestsFailed: number;
+  readonly samplesRetried: number;
+  readonly bytesSent: number;
+  readonly highestSentMs: number | null;
+  readonly lastSentAtMs: number | null;
+  readonly lastError: { readonly atMs: number; readonly message: string } | null;
+  readonly healthy: boolean;
+  /** The consumer's own memory, such as the schema that a remote turned out to speak. */
+  readonly memo: Readonly<Record<string, number>>;
+}
+
+export interface Consumer {
+  readonly name: string;
+  /** The last seq that it is done with. */
+  readonly cursor: number;
+  readonly state: ConsumerState;
+}
+
+/** What became of the records between the cursor and the new one. What it does not account for was unreadable. */
+export interface Outcome {
+  readonly sent: number;
+  readonly dropped?: Readonly<Record<string, number>>;
+  readonly bytes?: number;
+  readonly highestMs?: number;
+  readonly error?: string;
+  readonly memo?: Readonly<Record<string, number>>;
+}
+
+/** Errors of a remote are kept for the page; as much as Prometheus logs of them. */
+const ERROR_CHARACTERS_MAX = 1024;
+
+export function newConsumer(name: string, cursor: number, samplesIn: number): Consumer {
+  return {
+    name,
+    cursor,
+    state: {
+      base: samplesIn,
+      at: samplesIn,
+      sent: 0,
+      dropped: {},
+      requests: 0,
+      requestsFailed: 0,
+      samplesRetried: 0,
+      bytesSent: 0,
+      highestSentMs: null,
+      lastSentAtMs: null,
+      lastError: null,
+      healthy: true,
+      memo: {},
+    },
+  };
+}
+
+function add(counts: Readonly<Record<string, number>>, more: Readonly<Record<string, number>>): Record<string, number> {
+  const sum = { ...counts };
+  for (const [reason, n] of Object.entries(more)) if (n > 0) sum[reason] = (sum[reason] ?? 0) + n;
+  return sum;
+}
+
+const later = (a: number | null, b: number | undefined): number | null =>
+  b === undefined ? a : a === null ? b : Math.max(a, b);
+
+const errorOf = (nowMs: number, message: string): { atMs: number; message: string } => ({
+  atMs: nowMs,
+  message: message.slice(0, ERROR_CHARACTERS_MAX),
+});
+
+/**
+ * Moves a cursor to `seq`, where the log's running total of samples is `samplesIn`. Samples in between that the outcome does not
+ * account for were in records that could not be read: they are dropped with that reason, never lost silently.
+ */
+export function advance(consumer: Consumer, seq: number, samplesIn: number, outcome: Outcome, nowMs: number): Consumer {
+  const { state } = consumer;
+  let unaccounted = samplesIn - state.at - outcome.sent;
+  for (const n of Object.values(outcome.dropped ?? {})) unaccounted -= n;
+  if (unaccounted < 0) {
+    throw new Error(
+      `consumer ${consumer.name}: acknowledged ${-unaccounted} more samples than the log holds up to ${seq}`,
+    );
+  }
+  const requests = outcome.bytes === undefined ? 0 : 1;
+  return {
+    name: consumer.name,
+    cursor: seq,
+    state: {
+      ...state,
+      at: samplesIn,
+      sent: state.sent + outcome.sent,
+      dropped: add(add(state.dropped, outcome.dropped ?? {}), { unreadable: unaccounted }),
+      requests: state.requests + requests,
+      requestsFailed: state.requestsFailed + (requests === 1 && outcome.error !== undefined ? 1 : 0),
+      bytesSent: state.bytesSent + (outcome.bytes ?? 0),
+      highestSentMs: later(state.highestSentMs, outcome.highestMs),
+      lastSentAtMs: outcome.sent > 0 ? nowMs : state.lastSentAtMs,
+      lastError: outcome.error === undefined ? state.lastError : errorOf(nowMs, outcome.error),
+      healthy: outcome.error === undefined,
+      memo: { ...state.memo, ...outcome.memo },
+    },
+  };
+}
+
+/** A request failed and its samples will be sent again: nothing moves, the failure is remembered. */
+export function retried(consumer: Consumer, requests: number, samples: number, error: string, nowMs: number): Consumer {
+  const { state } = consumer;
+  return {
+    ...consumer,
+    state: {
+      ...state,
+      requests: state.requests + requests,
+      requestsFailed: state.requestsFailed + requests,
+      samplesRetried: state.samplesRetried + samples,
+      lastError: errorOf(nowMs, error),
+      healthy: false,
+    },
+  };
+}
+
+/** `newestSamplesIn` and `newestSeq` are the log's; `oldestPendingAtMs` is when the first record after the cursor was appended. */
+export function consumerStatus(
+  consumer: Consumer,
+  newest: { readonly seq: number; readonly samplesIn: number },
+  oldestPendingAtMs: number | null,
+  nowMs: number,
+): ConsumerStatus {
+  const { name, cursor, state } = consumer;
+  return {
+    name,
+    cursor,
+    samplesIn: newest.samplesIn - state.base,
+    samplesSent: state.sent,
+    samplesDropped: state.dropped,
+    samplesPending: newest.samplesIn - state.at,
+    recordsPending: newest.seq - cursor,
+    lagMs: oldestPendingAtMs === null ? 0 : Math.max(0, nowMs - oldestPendingAtMs),
+    requests: state.requests,
+    requestsFailed: state.requestsFailed,
+    samplesRetried: state.samplesRetried,
+    bytesSent: state.bytesSent,
+    highestSentMs: state.highestSentMs,
+    lastSentAtMs: state.lastSentAtMs,
+    lastError: state.lastError,
+    healthy: state.healthy,
+  };
+}

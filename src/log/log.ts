@@ -1,0 +1,354 @@
+/**
+ * The write-ahead log: records appended in order, consumers with a cursor each, truncation behind the slowest, bounds. It is not
+ * a queue manager: it never sends, waits or decides what a record means. Table layout and arithmetic: FORMAT.md.
+ *
+ * The one invariant: for every consumer `in = sent + dropped{reason} + pending`, from totals written with the event.
+ */
+
+import { crc32c } from '../encoding/crc32c.ts';
+import type { Schema } from '../encoding/remote-write/decoded.ts';
+import type { ConsumerStatus, LogStatus } from '../http/status.ts';
+import {
+  advance,
+  type Consumer,
+  type ConsumerState,
+  consumerStatus,
+  newConsumer,
+  type Outcome,
+  retried,
+} from './consumer.ts';
+import type { Sql, SqlRow } from './sql.ts';
+
+/**
+ * Largest body of a record. A row of SQLite in an object may have 2,000,000 bytes in production (4 MiB locally, so only this guard
+ * shows it); the rest is for the rider and the columns.
+ */
+export const RECORD_BYTES_MAX = 1_500_000;
+const RIDER_BYTES_MAX = 400_000;
+
+export interface LogLimits {
+  /** Bytes of bodies that may stand in the log; the oldest go first. */
+  readonly bytesMax: number;
+  /** Age of a record in ms after which it goes. */
+  readonly ageMaxMs: number;
+}
+
+/** 8 GB of an object's 10: the rest is for what the object remembers besides. Seven days, like the zone of late data. */
+export const DEFAULT_LOG_LIMITS: LogLimits = { bytesMax: 8_000_000_000, ageMaxMs: 7 * 24 * 60 * 60 * 1000 };
+
+export interface NewRecord {
+  readonly schema: Schema;
+  readonly samples: number;
+  /** Highest sample timestamp in the body, Unix ms. */
+  readonly maxT: number;
+  /** The request, snappy block format. */
+  readonly body: Uint8Array;
+}
+
+export interface LogRecord extends NewRecord {
+  readonly seq: number;
+  readonly atMs: number;
+}
+
+/** What a reader finds after its cursor: records, and how far they reach (unreadable ones are passed over and set aside). */
+export interface Batch {
+  readonly records: readonly LogRecord[];
+  /** The seq to acknowledge when all records are done with. Equals the cursor when there is nothing. */
+  readonly upTo: number;
+}
+
+/** Records that were set aside are kept for a person to look at, but not without end. */
+const ASIDE_MAX = 64;
+
+interface Newest {
+  readonly seq: number;
+  readonly samplesIn: number;
+  readonly bytesIn: number;
+}
+
+const EMPTY: Newest = { seq: 0, samplesIn: 0, bytesIn: 0 };
+
+export class Log {
+  readonly #sql: Sql;
+  readonly #limits: LogLimits;
+
+  constructor(sql: Sql, limits: LogLimits = DEFAULT_LOG_LIMITS) {
+    this.#sql = sql;
+    this.#limits = limits;
+    sql.exec(`CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, schema INTEGER NOT NULL,
+      samples INTEGER NOT NULL, max_t INTEGER NOT NULL, crc INTEGER NOT NULL, samples_in INTEGER NOT NULL,
+      bytes_in INTEGER NOT NULL, rider BLOB, body BLOB NOT NULL)`);
+    sql.exec(
+      `CREATE TABLE IF NOT EXISTS consumer (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID`,
+    );
+    sql.exec(
+      `CREATE TABLE IF NOT EXISTS aside (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NOT NULL, body BLOB)`,
+    );
+  }
+
+  /**
+   * Appends records as one: all are in the log afterwards, or none. `rider` is the owner's state, stored in the newest row.
+   * Returns the seq of the last. A body or rider above its bound is an error of the caller, who must have split it.
+   */
+  append(nowMs: number, records: readonly NewRecord[], rider: Uint8Array | null = null): number {
+    if (rider !== null && rider.byteLength > RIDER_BYTES_MAX) {
+      throw new Error(
+        `the state that rides in the log has ${rider.byteLength} B, at most ${RIDER_BYTES_MAX}: spread the targets over more agents`,
+      );
+    }
+    return this.#sql.transaction(() => {
+      let { seq, samplesIn, bytesIn } = this.#newest();
+      records.forEach((record, i) => {
+        const bytes = record.body.byteLength;
+        if (bytes > RECORD_BYTES_MAX) {
+          throw new Error(`a record has ${bytes} B, at most ${RECORD_BYTES_MAX} fit a row: split the request`);
+        }
+        seq++;
+        samplesIn += record.samples;
+        bytesIn += bytes;
+        this.#sql.exec(
+          'INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          seq,
+          nowMs,
+          record.schema,
+          record.samples,
+          record.maxT,
+          crc32c(record.body),
+          samplesIn,
+          bytesIn,
+          i === records.length - 1 ? rider : null,
+          record.body,
+        );
+      });
+      this.truncate(nowMs);
+      return seq;
+    });
+  }
+
+  /** The owner's state as of the last append; null before the first. */
+  rider(): Uint8Array | null {
+    const rider = this.#sql.exec('SELECT rider FROM record ORDER BY seq DESC LIMIT 1')[0]?.['rider'];
+    return rider instanceof ArrayBuffer ? new Uint8Array(rider) : null;
+  }
+
+  /**
+   * The records after a consumer's cursor, at most `bytesMax` of bodies but at least one. A record that cannot be read is set
+   * aside with its reason and passed over; everything after it goes on.
+   */
+  read(name: string, bytesMax: number): Batch {
+    const { cursor } = this.#consumer(name);
+    const records: LogRecord[] = [];
+    let upTo = cursor;
+    let bytes = 0;
+    for (;;) {
+      const row = this.#sql.exec(
+        'SELECT seq, at, schema, samples, max_t, crc, body FROM record WHERE seq > ? ORDER BY seq LIMIT 1',
+        upTo,
+      )[0];
+      if (row === undefined) break;
+      const record = recordOf(row);
+      if (typeof record === 'string') {
+        this.#setAside(row, record);
+      } else {
+        if (records.length > 0 && bytes + record.body.byteLength > bytesMax) break;
+        bytes += record.body.byteLength;
+        records.push(record);
+      }
+      upTo = row['seq'] as number;
+    }
+    return { records, upTo };
+  }
+
+  /** A record turned out unreadable for its consumer (a damaged body under a good checksum): kept aside with the reason. */
+  setAside(seq: number, reason: string): void {
+    const row = this.#sql.exec('SELECT seq, at, body FROM record WHERE seq = ?', seq)[0];
+    if (row !== undefined) this.#setAside(row, reason);
+  }
+
+  /**
+   * A consumer is done with everything from its cursor `from` up to `seq`. False when its cursor is not at `from` any more: another
+   * reader was faster, and nothing is counted twice.
+   */
+  acknowledge(nowMs: number, name: string, from: number, seq: number, outcome: Outcome): boolean {
+    return this.#sql.transaction(() => {
+      const consumer = this.#find(name);
+      if (consumer === null || consumer.cursor !== from) return false;
+      this.#store(advance(consumer, seq, this.#samplesInAt(seq), outcome, nowMs));
+      this.truncate(nowMs);
+      return true;
+    });
+  }
+
+  /** Requests of a consumer failed and will be tried again; `requests` of them since it was last told. */
+  retried(nowMs: number, name: string, requests: number, samples: number, error: string): void {
+    const consumer = this.#find(name);
+    if (consumer !== null) this.#store(retried(consumer, requests, samples, error, nowMs));
+  }
+
+  /** Makes the consumers exactly these: a new one begins at the end of the log, one that is gone stops holding it. */
+  setConsumers(names: readonly string[]): void {
+    this.#sql.transaction(() => {
+      const newest = this.#newest();
+      const wanted = new Set(names);
+      for (const { name } of this.consumers()) {
+        if (!wanted.delete(name)) this.#sql.exec('DELETE FROM consumer WHERE name = ?', name);
+      }
+      for (const name of wanted) this.#store(newConsumer(name, newest.seq, newest.samplesIn));
+    });
+  }
+
+  consumers(): Consumer[] {
+    return this.#sql.exec('SELECT name, cursor, state FROM consumer ORDER BY name').map(consumerOf);
+  }
+
+  /** The consumer of that name; undefined when there is none. */
+  consumer(name: string): Consumer | undefined {
+    return this.#find(name) ?? undefined;
+  }
+
+  /** What a consumer is not done with. */
+  pending(name: string): { records: number; samples: number } {
+    const { cursor, state } = this.#consumer(name);
+    const newest = this.#newest();
+    return { records: newest.seq - cursor, samples: newest.samplesIn - state.at };
+  }
+
+  /**
+   * Drops what no consumer needs and what the bounds do not allow, oldest first. The newest row always stays: it holds the totals.
+   * What a bound takes from a consumer is counted as dropped with the bound's name.
+   */
+  truncate(nowMs: number): void {
+    this.#sql.transaction(() => {
+      const newest = this.#newest();
+      const bounds: [seq: number, reason: string][] = [
+        [this.#before('at >= ?', nowMs - this.#limits.ageMaxMs, newest), 'log_age_limit'],
+        [this.#before('bytes_in > ?', newest.bytesIn - this.#limits.bytesMax, newest), 'log_size_limit'],
+      ];
+      for (const [seq, reason] of bounds) {
+        for (const consumer of this.consumers()) {
+          if (consumer.cursor >= seq) continue;
+          const samplesIn = this.#samplesInAt(seq);
+          this.#store(
+            advance(
+              consumer,
+              seq,
+              samplesIn,
+              {
+                sent: 0,
+                dropped: { [reason]: samplesIn - consumer.state.at },
+                error: `${reason}: samples older than the log keeps were dropped`,
+              },
+              nowMs,
+            ),
+          );
+        }
+      }
+      let done = newest.seq;
+      for (const { cursor } of this.consumers()) done = Math.min(done, cursor);
+      this.#sql.exec('DELETE FROM record WHERE seq <= ?', Math.min(done, newest.seq - 1));
+    });
+  }
+
+  status(nowMs: number): { log: LogStatus; consumers: ConsumerStatus[] } {
+    const newest = this.#newest();
+    const oldest = this.#sql.exec(
+      'SELECT seq, at, bytes_in - length(body) AS before FROM record ORDER BY seq LIMIT 1',
+    )[0];
+    const consumers = this.consumers().map((consumer) => {
+      const at = this.#sql.exec('SELECT at FROM record WHERE seq > ? ORDER BY seq LIMIT 1', consumer.cursor)[0]?.['at'];
+      return consumerStatus(consumer, newest, typeof at === 'number' ? at : null, nowMs);
+    });
+    const aside = this.#sql.exec('SELECT seq, reason FROM aside ORDER BY seq');
+    return {
+      log: {
+        firstSeq: (oldest?.['seq'] as number | undefined) ?? 0,
+        lastSeq: newest.seq,
+        records: oldest === undefined ? 0 : newest.seq - (oldest['seq'] as number) + 1,
+        bytes: oldest === undefined ? 0 : newest.bytesIn - (oldest['before'] as number),
+        bytesMax: this.#limits.bytesMax,
+        oldestAtMs: (oldest?.['at'] as number | undefined) ?? null,
+        recordsIn: newest.seq,
+        samplesIn: newest.samplesIn,
+        bytesIn: newest.bytesIn,
+        setAside: aside.map((row) => ({ seq: row['seq'] as number, reason: row['reason'] as string })),
+      },
+      consumers,
+    };
+  }
+
+  #newest(): Newest {
+    const row = this.#sql.exec('SELECT seq, samples_in, bytes_in FROM record ORDER BY seq DESC LIMIT 1')[0];
+    if (row === undefined) return EMPTY;
+    return { seq: row['seq'] as number, samplesIn: row['samples_in'] as number, bytesIn: row['bytes_in'] as number };
+  }
+
+  /** Running total of samples up to and with `seq`, also where that record was set aside. */
+  #samplesInAt(seq: number): number {
+    const row = this.#sql.exec(
+      'SELECT samples_in - CASE WHEN seq > ?1 THEN samples ELSE 0 END AS total FROM record WHERE seq >= ?1 ORDER BY seq LIMIT 1',
+      seq,
+    )[0];
+    return row === undefined ? this.#newest().samplesIn : (row['total'] as number);
+  }
+
+  /** The seq before the first record that holds the condition. The columns grow with seq, so the scan ends at the first that is kept. */
+  #before(condition: string, bound: number, newest: Newest): number {
+    const seq = this.#sql.exec(`SELECT seq FROM record WHERE ${condition} ORDER BY seq LIMIT 1`, bound)[0]?.['seq'];
+    return typeof seq === 'number' ? seq - 1 : newest.seq;
+  }
+
+  #find(name: string): Consumer | null {
+    const row = this.#sql.exec('SELECT name, cursor, state FROM consumer WHERE name = ?', name)[0];
+    return row === undefined ? null : consumerOf(row);
+  }
+
+  #consumer(name: string): Consumer {
+    const consumer = this.#find(name);
+    if (consumer === null) throw new Error(`the log has no consumer ${JSON.stringify(name)}`);
+    return consumer;
+  }
+
+  #store(consumer: Consumer): void {
+    this.#sql.exec(
+      'INSERT INTO consumer VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, state = excluded.state',
+      consumer.name,
+      consumer.cursor,
+      JSON.stringify(consumer.state),
+    );
+  }
+
+  #setAside(row: SqlRow, reason: string): void {
+    this.#sql.exec('INSERT OR IGNORE INTO aside VALUES (?, ?, ?, ?)', row['seq']!, row['at']!, reason, row['body']!);
+    this.#sql.exec(
+      'DELETE FROM aside WHERE seq <= (SELECT seq FROM aside ORDER BY seq DESC LIMIT 1 OFFSET ?)',
+      ASIDE_MAX,
+    );
+  }
+}
+
+function consumerOf(row: SqlRow): Consumer {
+  return {
+    name: row['name'] as string,
+    cursor: row['cursor'] as number,
+    state: JSON.parse(row['state'] as string) as ConsumerState,
+  };
+}
+
+/** The record of a row, or why it cannot be read. */
+function recordOf(row: SqlRow): LogRecord | string {
+  const body = row['body'];
+  if (!(body instanceof ArrayBuffer)) return 'the body is not bytes';
+  const bytes = new Uint8Array(body);
+  const crc = crc32c(bytes);
+  if (crc !== row['crc']) return `checksum ${crc.toString(16)}, stored ${Number(row['crc']).toString(16)}`;
+  const schema = row['schema'];
+  if (schema !== 1 && schema !== 2) return `unknown schema ${schema}`;
+  return {
+    seq: row['seq'] as number,
+    atMs: row['at'] as number,
+    schema,
+    samples: row['samples'] as number,
+    maxT: row['max_t'] as number,
+    body: bytes,
+  };
+}

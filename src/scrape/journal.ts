@@ -1,0 +1,42 @@
+/**
+ * What an agent knows of its targets' scrapes. It rides in the newest row of the log, so it is exactly as old as the log: a scrape is in both
+ * or in neither.
+ */
+
+export interface TargetJournal {
+  /** The last slot in the log, Unix ms, and the timestamp of its samples. */
+  readonly slotMs: number;
+  readonly timestampMs: number;
+  readonly durationMs: number;
+  readonly samples: number;
+  readonly error: string | null;
+}
+
+export interface Journal {
+  readonly targets: Record<string, TargetJournal>;
+  /** Scrapes in the log, and those refused by reason; totals. */
+  scrapes: number;
+  readonly refused: Record<string, number>;
+  highestMs: number | null;
+}
+
+/** Errors of all targets must fit a row together. */
+const ERROR_CHARACTERS_MAX = 160;
+
+export function decodeJournal(bytes: Uint8Array | null): Journal {
+  if (bytes === null) return { targets: {}, scrapes: 0, refused: {}, highestMs: null };
+  return JSON.parse(new TextDecoder().decode(bytes)) as Journal;
+}
+
+export const encodeJournal = (journal: Journal): Uint8Array => new TextEncoder().encode(JSON.stringify(journal));
+
+/** Enters a scrape that goes into the log. */
+export function enter(journal: Journal, key: string, scrape: TargetJournal): void {
+  journal.targets[key] = { ...scrape, error: scrape.error?.slice(0, ERROR_CHARACTERS_MAX) ?? null };
+  journal.scrapes++;
+  journal.highestMs = Math.max(journal.highestMs ?? scrape.timestampMs, scrape.timestampMs);
+}
+
+export function refuse(journal: Journal, reason: string): void {
+  journal.refused[reason] = (journal.refused[reason] ?? 0) + 1;
+}

@@ -1,0 +1,181 @@
+/**
+ * A scraping run: one runner of the relay race. It takes the baton, waits for each slot, scrapes, and hands what has gathered to the agent
+ * at a flush, until a later run owns the slots or its time is up. It keeps nothing that must survive it.
+ *
+ * The one invariant: a slot that it began is handed in, or its loss is reported.
+ */
+
+import type { Labels } from '../model/labels.ts';
+import type { Clock, Fetch } from '../model/doors.ts';
+import { type ScrapeResult, scrapeTarget } from './fetch.ts';
+import { firstSlotAfter } from './slots.ts';
+import type { Target } from './target.ts';
+
+/** What a flush carries of one scrape. */
+export interface Scraped {
+  readonly target: Target;
+  readonly result: ScrapeResult;
+}
+
+/** The agent as a run sees it. */
+export interface AgentDoor {
+  /**
+   * Makes the caller the owner of all slots from `nowMs` on. `targets` are the keys of all targets that the agent has now: what it
+   * remembers of others ends with stale markers. `remotes` are the consumers of its log.
+   */
+  takeBaton(
+    nowMs: number,
+    plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
+  ): Promise<{ epoch: number }>;
+  /** Appends scrapes in the order of their slots. Refuses what the epoch does not own and slots that are not newer than the target's last. */
+  append(nowMs: number, epoch: number, external: Labels, scrapes: readonly Scraped[]): Promise<FlushAnswer>;
+}
+
+export interface FlushAnswer {
+  /** The run owns slots before this moment only, Unix ms; null while it is the newest. */
+  readonly ownedUntilMs: number | null;
+  /** The version that a run should use now. */
+  readonly wantedVersion: number;
+}
+
+export interface RoundDoors {
+  readonly clock: Clock;
+  readonly fetch: Fetch;
+  readonly userAgent: string;
+  readonly bodyBytesMax: number;
+  /** A line for the deployment's log. */
+  readonly warn: (message: string) => void;
+}
+
+export interface RoundPlan {
+  readonly configVersion: number;
+  readonly external: Labels;
+  readonly targets: readonly Target[];
+  readonly remotes: readonly string[];
+}
+
+/** A flush is due when the oldest slot that has gathered is this old. A row a second would cost five times as much. */
+export const FLUSH_AGE_MS = 5_000;
+/** … or when bodies of this size have gathered: about 10,000 samples of text. */
+const FLUSH_BODY_BYTES = 1_000_000;
+/** One call to the agent carries at most this much: RPC ends at 32 MiB. */
+const APPEND_BODY_BYTES = 16_000_000;
+/** What cannot be handed in is kept up to this size, then the oldest is given up: an isolate has 128 MB. */
+const GATHERED_BODY_BYTES_MAX = 32_000_000;
+/** A run that nobody relieves goes on this long: cron may be late by a minute. */
+export const RUN_MS = 150_000;
+const RETRY_MS = 1_000;
+
+export type RoundEnd = 'superseded' | 'reload' | 'time is up';
+
+export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: RoundDoors): Promise<RoundEnd> {
+  const { clock } = doors;
+  const startMs = clock.now();
+  const { epoch } = await agent.takeBaton(startMs, {
+    configVersion: plan.configVersion,
+    targets: plan.targets.map((target) => target.key),
+    remotes: plan.remotes,
+  });
+
+  let end: RoundEnd = 'time is up';
+  let ownedUntilMs = startMs + RUN_MS;
+  const nextSlot = plan.targets.map((target) => firstSlotAfter(target, startMs - 1));
+  const gathered: Scraped[] = [];
+  let scraping = 0;
+  let flushing: Promise<void> | null = null;
+  let retryAtMs = 0;
+  let wake: () => void = () => undefined;
+
+  const scrape = async (target: Target, slotMs: number): Promise<void> => {
+    scraping++;
+    const result = await scrapeTarget(target, slotMs, doors);
+    scraping--;
+    gathered.push({ target, result });
+    wake();
+  };
+
+  const flush = async (): Promise<void> => {
+    const batch = takeBatch(gathered);
+    try {
+      const answer = await agent.append(clock.now(), epoch, plan.external, batch);
+      if (answer.ownedUntilMs !== null && end === 'time is up') {
+        end = 'superseded';
+        ownedUntilMs = Math.min(ownedUntilMs, answer.ownedUntilMs);
+      }
+      if (answer.wantedVersion > plan.configVersion && end === 'time is up') {
+        end = 'reload';
+        ownedUntilMs = Math.min(ownedUntilMs, clock.now());
+      }
+    } catch (error) {
+      // The agent refuses slots that it has already, so handing in again is safe.
+      gathered.unshift(...batch);
+      retryAtMs = clock.now() + RETRY_MS;
+      giveUpOldest(gathered, doors.warn, error);
+    }
+    flushing = null;
+    wake();
+  };
+
+  for (;;) {
+    const nowMs = clock.now();
+    let wakeAtMs = Infinity;
+    let ended = true;
+    plan.targets.forEach((target, i) => {
+      while (nextSlot[i]! <= nowMs && nextSlot[i]! < ownedUntilMs) {
+        void scrape(target, nextSlot[i]!);
+        nextSlot[i] = firstSlotAfter(target, nextSlot[i]!);
+      }
+      if (nextSlot[i]! < ownedUntilMs) {
+        ended = false;
+        wakeAtMs = Math.min(wakeAtMs, nextSlot[i]!);
+      }
+    });
+
+    const ending = ended && scraping === 0;
+    if (ending && gathered.length === 0 && flushing === null) {
+      if (end !== 'time is up' || nowMs >= ownedUntilMs) return end;
+      wakeAtMs = Math.min(wakeAtMs, ownedUntilMs);
+    }
+    if (gathered.length > 0 && flushing === null) {
+      const dueMs = ending || bodyBytes(gathered) >= FLUSH_BODY_BYTES ? nowMs : oldestSlot(gathered) + FLUSH_AGE_MS;
+      const atMs = Math.max(dueMs, retryAtMs);
+      if (atMs <= nowMs) {
+        if (ending && nowMs > ownedUntilMs + RUN_MS) {
+          doors.warn(`agent unreachable: ${gathered.length} scrapes given up at the end of the run`);
+          return end;
+        }
+        flushing = flush();
+      } else {
+        wakeAtMs = Math.min(wakeAtMs, atMs);
+      }
+    }
+    const woken = new Promise<void>((resolve) => (wake = resolve));
+    await (wakeAtMs === Infinity ? woken : Promise.race([woken, clock.sleepUntil(wakeAtMs)]));
+  }
+}
+
+const sizeOf = ({ result }: Scraped): number => 1_000 + (result.body?.byteLength ?? 0);
+const bodyBytes = (scrapes: readonly Scraped[]): number => scrapes.reduce((sum, scraped) => sum + sizeOf(scraped), 0);
+const oldestSlot = (scrapes: readonly Scraped[]): number =>
+  scrapes.reduce((min, { result }) => Math.min(min, result.slotMs), Infinity);
+
+/** Takes what one call may carry from the front, in the order of slots. */
+function takeBatch(gathered: Scraped[]): Scraped[] {
+  gathered.sort((a, b) => a.result.slotMs - b.result.slotMs);
+  let bytes = 0;
+  let n = 0;
+  while (n < gathered.length && (n === 0 || bytes + sizeOf(gathered[n]!) <= APPEND_BODY_BYTES))
+    bytes += sizeOf(gathered[n++]!);
+  return gathered.splice(0, n);
+}
+
+function giveUpOldest(gathered: Scraped[], warn: (message: string) => void, error: unknown): void {
+  let given = 0;
+  while (gathered.length > 1 && bodyBytes(gathered) > GATHERED_BODY_BYTES_MAX) {
+    gathered.shift();
+    given++;
+  }
+  warn(
+    `agent did not take a flush: ${String(error)}; ${given > 0 ? `${given} scrapes given up, ` : ''}${gathered.length} kept for another try`,
+  );
+}
