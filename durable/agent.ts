@@ -54,13 +54,18 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     nowMs: number,
     plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
   ): Promise<{ epoch: number }> {
-    return this.#transaction(() => {
-      const baton = takeBaton(this.#baton('scrape'), nowMs, plan.configVersion);
-      this.#values.set('scrape', baton);
-      this.#log.setConsumers(plan.remotes);
-      this.#retire(nowMs, new Set(plan.targets));
-      return { epoch: newestEpoch(baton) };
-    });
+    try {
+      return this.#transaction(() => {
+        const newest = this.#isNewest(plan.configVersion);
+        const epoch = this.#take('scrape', nowMs, plan.configVersion);
+        if (newest) this.#log.setConsumers(plan.remotes);
+        if (newest) this.#retire(nowMs, new Set(plan.targets));
+        return { epoch };
+      });
+    } catch (error) {
+      this.#warm = null;
+      throw error;
+    }
   }
 
   async append(nowMs: number, epoch: number, external: Labels, scrapes: readonly Scraped[]): Promise<FlushAnswer> {
@@ -103,12 +108,15 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     this.#values.set('scrape', { ...this.#baton('scrape'), wantedVersion: configVersion });
   }
 
-  async takeForwardBaton(nowMs: number, plan: { remotes: readonly string[] }): Promise<{ epoch: number }> {
+  async takeForwardBaton(
+    nowMs: number,
+    plan: { configVersion: number; remotes: readonly string[] },
+  ): Promise<{ epoch: number }> {
     return this.#transaction(() => {
-      const baton = takeBaton(this.#baton('forward'), nowMs, 0);
-      this.#values.set('forward', baton);
-      this.#log.setConsumers(plan.remotes);
-      return { epoch: newestEpoch(baton) };
+      const newest = this.#isNewest(plan.configVersion);
+      const epoch = this.#take('forward', nowMs, plan.configVersion);
+      if (newest) this.#log.setConsumers(plan.remotes);
+      return { epoch };
     });
   }
 
@@ -168,6 +176,17 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
 
   #baton(lane: 'scrape' | 'forward'): Baton {
     return this.#values.get(lane, NO_BATON);
+  }
+
+  #take(lane: 'scrape' | 'forward', nowMs: number, configVersion: number): number {
+    const baton = takeBaton(this.#baton(lane), nowMs, configVersion);
+    this.#values.set(lane, baton);
+    return newestEpoch(baton);
+  }
+
+  /** Whether no run of a newer configuration was here: an older one must not take away the targets and remotes of a newer. */
+  #isNewest(configVersion: number): boolean {
+    return configVersion >= this.#baton('scrape').configVersion && configVersion >= this.#baton('forward').configVersion;
   }
 
   #remembered(): { pages: Map<string, Page>; journal: Journal } {
