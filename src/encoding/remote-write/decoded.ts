@@ -1,0 +1,195 @@
+/**
+ * A remote-write request as columns: byte ranges and numbers, no object per series, label or sample. The text of labels stays
+ * in the message. It is the shape only; `v1.ts` and `v2.ts` fill it, and judge nothing but the encoding: whether labels and times
+ * are acceptable is `receive/validate.ts`.
+ *
+ * Invariant: whatever decodeWrite returns, every range lies within `message`, and every end is at or above the one before.
+ */
+
+import { DecodeError } from '../protobuf-reader.ts';
+import { decodeV1 } from './v1.ts';
+import { decodeV2 } from './v2.ts';
+
+export { DecodeError };
+
+/** Which message: 1 is `prometheus.WriteRequest`, 2 is `io.prometheus.write.v2.Request`. */
+export type Schema = 1 | 2;
+
+/** The message holds more of something than columns are kept for. The way out is a smaller request. */
+export class TooManyError extends DecodeError {
+  override readonly name = 'TooManyError';
+}
+
+/**
+ * What one message may hold. On the wire an empty series, a sample of defaults, an empty symbol, a label of two references take two bytes
+ * each, and in the columns 33, 16, 8 and 24: without bounds a message of 32 MiB would take 500. With them the columns stay
+ * below 60 MiB, and only for a message that really holds that many. They are far above what senders make (10,000 samples a request at most).
+ */
+export const COUNT_MAX = { series: 1 << 18, labels: 1 << 20, samples: 1 << 20, symbols: 1 << 20 } as const;
+
+const CAPACITY_MIN = 256;
+
+/**
+ * The columns. Arrays are longer than what they hold: the counts tell. They are reused by the next decodeWrite into the same object,
+ * so nothing may keep them. A range [start, end) per series in the columns of labels and samples begins at the previous series' end.
+ */
+export class Decoded {
+  schema: Schema = 1;
+  /** The uncompressed message that all byte offsets point into. */
+  message: Uint8Array = new Uint8Array(0);
+
+  seriesCount = 0;
+  labelCount = 0;
+  sampleCount = 0;
+  /** Symbols of a 2.0 message, 0 for 1.0. */
+  symbolCount = 0;
+  /** Metadata of metric families beside the series (1.0 only; 2.0 has it inside the series). */
+  metadataCount = 0;
+
+  // Per series.
+  /** Byte range of the TimeSeries message, without its tag and length. */
+  seriesStart = new Uint32Array(0);
+  seriesEnd = new Uint32Array(0);
+  /** End in the label columns, exclusive. */
+  labelEnd = new Uint32Array(0);
+  /** End in the sample columns, exclusive. */
+  sampleEnd = new Uint32Array(0);
+  /** How many there are; what they hold is not decoded. */
+  histogramCount = new Uint32Array(0);
+  exemplarCount = new Uint32Array(0);
+  /** 0, or why the series cannot be taken (bad.ts). Its labels are then incomplete. */
+  bad = new Uint8Array(0);
+
+  // Per label: byte ranges of its text.
+  nameStart = new Uint32Array(0);
+  nameEnd = new Uint32Array(0);
+  valueStart = new Uint32Array(0);
+  valueEnd = new Uint32Array(0);
+  /** Per label of a 2.0 message: its symbols. Stale after a 1.0 message. */
+  nameRef = new Uint32Array(0);
+  valueRef = new Uint32Array(0);
+
+  // Per symbol of a 2.0 message: the byte range of its text.
+  symbolStart = new Uint32Array(0);
+  symbolEnd = new Uint32Array(0);
+
+  // Per sample: Unix ms, and the high and low half of the value's bits.
+  t = new Float64Array(0);
+  hi = new Uint32Array(0);
+  lo = new Uint32Array(0);
+
+  /** Empties it for another message. */
+  begin(schema: Schema, message: Uint8Array): void {
+    this.schema = schema;
+    this.message = message;
+    this.seriesCount = this.labelCount = this.sampleCount = this.symbolCount = this.metadataCount = 0;
+  }
+
+  /** Adds a series with the byte range and nothing else; what follows is added to it until `endSeries`. */
+  beginSeries(start: number, end: number): number {
+    const s = this.seriesCount;
+    if (s === this.seriesStart.length) {
+      const capacity = grown('series', s, s + 1);
+      this.seriesStart = widened(this.seriesStart, capacity);
+      this.seriesEnd = widened(this.seriesEnd, capacity);
+      this.labelEnd = widened(this.labelEnd, capacity);
+      this.sampleEnd = widened(this.sampleEnd, capacity);
+      this.histogramCount = widened(this.histogramCount, capacity);
+      this.exemplarCount = widened(this.exemplarCount, capacity);
+      const bad = new Uint8Array(capacity);
+      bad.set(this.bad);
+      this.bad = bad;
+    }
+    this.seriesStart[s] = start;
+    this.seriesEnd[s] = end;
+    this.histogramCount[s] = 0;
+    this.exemplarCount[s] = 0;
+    this.bad[s] = 0;
+    return s;
+  }
+
+  endSeries(s: number): void {
+    this.labelEnd[s] = this.labelCount;
+    this.sampleEnd[s] = this.sampleCount;
+    this.seriesCount = s + 1;
+  }
+
+  addLabel(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    const i = this.labelCount;
+    if (i === this.nameStart.length) this.reserveLabels(1);
+    this.nameStart[i] = nameStart;
+    this.nameEnd[i] = nameEnd;
+    this.valueStart[i] = valueStart;
+    this.valueEnd[i] = valueEnd;
+    this.labelCount = i + 1;
+  }
+
+  /** Makes room for that many more labels, so that a loop may write them into the columns itself. */
+  reserveLabels(more: number): void {
+    const needed = this.labelCount + more;
+    if (needed <= this.nameStart.length && (this.schema === 1 || needed <= this.nameRef.length)) return;
+    const capacity = grown('labels', this.nameStart.length, needed);
+    if (capacity > this.nameStart.length) {
+      this.nameStart = widened(this.nameStart, capacity);
+      this.nameEnd = widened(this.nameEnd, capacity);
+      this.valueStart = widened(this.valueStart, capacity);
+      this.valueEnd = widened(this.valueEnd, capacity);
+    }
+    if (this.schema === 2) {
+      this.nameRef = widened(this.nameRef, capacity);
+      this.valueRef = widened(this.valueRef, capacity);
+    }
+  }
+
+  addSample(t: number, hi: number, lo: number): void {
+    const i = this.sampleCount;
+    if (i === this.t.length) {
+      const capacity = grown('samples', i, i + 1);
+      const times = new Float64Array(capacity);
+      times.set(this.t);
+      this.t = times;
+      this.hi = widened(this.hi, capacity);
+      this.lo = widened(this.lo, capacity);
+    }
+    this.t[i] = t;
+    this.hi[i] = hi;
+    this.lo[i] = lo;
+    this.sampleCount = i + 1;
+  }
+
+  addSymbol(start: number, end: number): void {
+    const i = this.symbolCount;
+    if (i === this.symbolStart.length) {
+      const capacity = grown('symbols', i, i + 1);
+      this.symbolStart = widened(this.symbolStart, capacity);
+      this.symbolEnd = widened(this.symbolEnd, capacity);
+    }
+    this.symbolStart[i] = start;
+    this.symbolEnd[i] = end;
+    this.symbolCount = i + 1;
+  }
+}
+
+/** The capacity of columns that must hold `needed`: doubled, so that growing costs little, and never above COUNT_MAX. */
+function grown(what: keyof typeof COUNT_MAX, capacity: number, needed: number): number {
+  const max = COUNT_MAX[what];
+  if (needed > max) throw new TooManyError(`more than ${max} ${what} in one request; send smaller requests`);
+  return Math.min(Math.max(CAPACITY_MIN, needed, capacity * 2), max);
+}
+
+function widened(column: Uint32Array<ArrayBuffer>, capacity: number): Uint32Array<ArrayBuffer> {
+  const wide = new Uint32Array(capacity);
+  wide.set(column);
+  return wide;
+}
+
+/**
+ * Reads a whole, uncompressed remote-write message into columns: new ones, or those of `into`, whose previous content is lost.
+ * Throws DecodeError when the message is malformed, TooManyError (a DecodeError) when it holds more than COUNT_MAX.
+ */
+export function decodeWrite(schema: Schema, message: Uint8Array, into: Decoded = new Decoded()): Decoded {
+  into.begin(schema, message);
+  if (schema === 1) decodeV1(message, into);
+  else decodeV2(message, into);
+  return into;
+}
