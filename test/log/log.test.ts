@@ -1,0 +1,197 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Log, type LogLimits, type NewRecord, RECORD_BYTES_MAX } from '../../src/log/log.ts';
+import type { Sql } from '../../src/log/sql.ts';
+import { sqlite } from './sqlite.ts';
+
+const LIMITS: LogLimits = { bytesMax: 1_000_000, ageMaxMs: 1_000_000 };
+const record = (samples: number, bytes = 10): NewRecord => ({
+  schema: 2,
+  samples,
+  maxT: 1000 + samples,
+  body: new Uint8Array(bytes).fill(samples),
+});
+
+function open(limits = LIMITS): { sql: Sql; log: Log } {
+  const sql = sqlite();
+  return { sql, log: new Log(sql, limits) };
+}
+
+/** `in = sent + dropped + pending` for every consumer, in samples. */
+function expectConservation(log: Log): void {
+  for (const consumer of log.status(0).consumers) {
+    const dropped = Object.values(consumer.samplesDropped).reduce((sum, n) => sum + n, 0);
+    expect(consumer.samplesSent + dropped + consumer.samplesPending).toBe(consumer.samplesIn);
+    expect(consumer.samplesPending).toBeGreaterThanOrEqual(0);
+  }
+}
+
+describe('appending', () => {
+  it('writes one row a record, and all of an append or none', () => {
+    const { log } = open();
+    expect(log.append(1, [record(3), record(4)])).toBe(2);
+    expect(() => log.append(2, [record(5), record(6, RECORD_BYTES_MAX + 1)])).toThrow(/1500001 B, at most 1500000/);
+    expect(log.status(2).log).toMatchObject({ lastSeq: 2, recordsIn: 2, samplesIn: 7, bytesIn: 20 });
+  });
+
+  it('never uses a seq again, also when everything was truncated', () => {
+    const { log } = open();
+    log.append(1, [record(1), record(1), record(1)]);
+    log.truncate(2);
+    expect(log.status(2).log).toMatchObject({ firstSeq: 3, lastSeq: 3, records: 1, samplesIn: 3 });
+    expect(log.append(3, [record(1)])).toBe(4);
+    expect(log.status(3).log.samplesIn).toBe(4);
+  });
+
+  it('keeps the state that rides in the newest row through truncation', () => {
+    const { log } = open();
+    log.append(1, [record(1)], new Uint8Array([1]));
+    log.append(2, [record(1), record(1)], new Uint8Array([2]));
+    log.truncate(3);
+    expect(log.rider()).toEqual(new Uint8Array([2]));
+  });
+});
+
+describe('consumers', () => {
+  it('begin at the end, read what comes after, and hold the log until they are done with it', () => {
+    const { log } = open();
+    log.append(1, [record(1)]);
+    log.setConsumers(['a', 'b']);
+    log.append(2, [record(2), record(3)]);
+    expect(log.read('a', 1_000).records.map((r) => r.samples)).toEqual([2, 3]);
+    expect(log.acknowledge(3, 'a', 1, 3, { sent: 5 })).toBe(true);
+    expect(log.status(3).log.firstSeq).toBe(2);
+    expect(log.acknowledge(3, 'b', 1, 2, { sent: 2 })).toBe(true);
+    expect(log.status(3).log.firstSeq).toBe(3);
+    expectConservation(log);
+  });
+
+  it('one that is gone stops holding the log', () => {
+    const { log } = open();
+    log.setConsumers(['a', 'dead']);
+    log.append(1, [record(1), record(2)]);
+    log.acknowledge(2, 'a', 0, 2, { sent: 3 });
+    expect(log.status(2).log.records).toBe(2);
+    log.setConsumers(['a']);
+    log.truncate(3);
+    expect(log.status(3).log.records).toBe(1);
+  });
+
+  it('are not moved by an acknowledgement from a cursor that is not theirs any more', () => {
+    const { log } = open();
+    log.setConsumers(['a']);
+    log.append(1, [record(1), record(2)]);
+    expect(log.acknowledge(2, 'a', 0, 1, { sent: 1 })).toBe(true);
+    expect(log.acknowledge(2, 'a', 0, 1, { sent: 1 })).toBe(false);
+    expect(log.consumer('a')?.state.sent).toBe(1);
+  });
+
+  it('refuse to account for more than was there', () => {
+    const { log } = open();
+    log.setConsumers(['a']);
+    log.append(1, [record(1)]);
+    expect(() => log.acknowledge(2, 'a', 0, 1, { sent: 2 })).toThrow(/1 more samples/);
+    expect(log.consumer('a')?.cursor).toBe(0);
+  });
+
+  it('read at least one record and at most the bytes asked for', () => {
+    const { log } = open();
+    log.setConsumers(['a']);
+    log.append(1, [record(1, 100), record(2, 100), record(3, 100)]);
+    expect(log.read('a', 1).records.length).toBe(1);
+    expect(log.read('a', 200)).toMatchObject({ upTo: 2 });
+  });
+});
+
+describe('damage', () => {
+  it('sets a record with a wrong checksum aside and goes on behind it; its samples are dropped as unreadable', () => {
+    const { sql, log } = open();
+    log.setConsumers(['a']);
+    log.append(1, [record(1), record(2), record(4)]);
+    sql.exec('UPDATE record SET body = ? WHERE seq = 2', new Uint8Array([9]));
+    const { records, upTo } = log.read('a', 1_000);
+    expect(records.map((r) => r.seq)).toEqual([1, 3]);
+    log.acknowledge(2, 'a', 0, 1, { sent: 1 });
+    log.acknowledge(2, 'a', 1, upTo, { sent: 4 });
+    const status = log.status(2);
+    expect(status.consumers[0]).toMatchObject({ samplesSent: 5, samplesDropped: { unreadable: 2 }, samplesPending: 0 });
+    expect(status.log.setAside).toMatchObject([{ seq: 2, reason: expect.stringMatching(/checksum/) }]);
+    expectConservation(log);
+  });
+});
+
+describe('bounds', () => {
+  it('take the oldest first, by bytes and by age, and count them for each consumer that had not read them', () => {
+    const { log } = open({ bytesMax: 35, ageMaxMs: 100 });
+    log.setConsumers(['slow', 'quick']);
+    log.append(0, [record(1), record(2), record(4)]);
+    log.acknowledge(0, 'quick', 0, 3, { sent: 7 });
+    log.append(1, [record(8)]);
+    expect(log.status(1).consumers).toMatchObject([
+      { name: 'quick', samplesDropped: {}, samplesPending: 8 },
+      { name: 'slow', samplesDropped: { log_size_limit: 1 }, samplesPending: 14 },
+    ]);
+    log.truncate(101);
+    expect(log.status(101).consumers).toMatchObject([
+      { name: 'quick', samplesDropped: {}, samplesPending: 8 },
+      { name: 'slow', samplesDropped: { log_size_limit: 1, log_age_limit: 6 }, samplesPending: 8 },
+    ]);
+    expectConservation(log);
+  });
+});
+
+it('conserves samples whatever happens in whatever order', () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('append' as const), samples: fc.array(fc.nat(20), { minLength: 1, maxLength: 4 }) }),
+    fc.record({
+      do: fc.constant('ack' as const),
+      consumer: fc.constantFrom('a', 'b'),
+      records: fc.nat(3),
+      dropped: fc.boolean(),
+    }),
+    fc.record({ do: fc.constant('damage' as const), seq: fc.nat(30) }),
+    fc.record({ do: fc.constant('consumers' as const), names: fc.subarray(['a', 'b', 'c']) }),
+    fc.record({ do: fc.constant('truncate' as const) }),
+    fc.record({ do: fc.constant('reopen' as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const limits = { bytesMax: 120, ageMaxMs: 25 };
+      const sql = sqlite();
+      let log = new Log(sql, limits);
+      let samplesIn = 0;
+      let now = 0;
+      for (const s of steps) {
+        now++;
+        if (s.do === 'append') {
+          log.append(
+            now,
+            s.samples.map((n) => record(n)),
+          );
+          samplesIn += s.samples.reduce((sum, n) => sum + n, 0);
+        } else if (s.do === 'ack') {
+          const consumer = log.consumer(s.consumer);
+          if (consumer === undefined) continue;
+          const records = log.read(s.consumer, 10 * Math.max(1, s.records)).records;
+          let from = consumer.cursor;
+          for (const r of records) {
+            log.acknowledge(
+              now,
+              s.consumer,
+              from,
+              r.seq,
+              s.dropped ? { sent: 0, dropped: { test: r.samples } } : { sent: r.samples },
+            );
+            from = r.seq;
+          }
+        } else if (s.do === 'damage') sql.exec('UPDATE record SET crc = crc + 1 WHERE seq = ?', s.seq);
+        else if (s.do === 'consumers') log.setConsumers(s.names);
+        else if (s.do === 'truncate') log.truncate(now);
+        else log = new Log(sql, limits);
+        expect(log.status(now).log.samplesIn).toBe(samplesIn);
+        expectConservation(log);
+      }
+    }),
+    { numRuns: 150 },
+  );
+});

@@ -1,0 +1,45 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { Sql, SqlRow, SqlValue } from '../../src/log/sql.ts';
+
+/** The SQL door over Node's own SQLite: the log in a test that needs no object. `close` and a second `open` of a file is a restart. */
+export function sqlite(path = ':memory:'): Sql & { close(): void } {
+  const db = new DatabaseSync(path);
+  let depth = 0;
+  return {
+    exec(query, ...bindings): SqlRow[] {
+      const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
+      return db
+        .prepare(query)
+        .all(...(values as (string | number | null | Uint8Array)[]))
+        .map((row) =>
+          Object.fromEntries(
+            Object.entries(row).map(([name, value]): [string, SqlValue] => [
+              name,
+              value instanceof Uint8Array ? (value.slice().buffer as ArrayBuffer) : (value as SqlValue),
+            ]),
+          ),
+        );
+    },
+    transaction(body) {
+      const name = `t${depth++}`;
+      db.exec(`SAVEPOINT ${name}`);
+      try {
+        const result = body();
+        db.exec(`RELEASE ${name}`);
+        return result;
+      } catch (error) {
+        db.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
+        throw error;
+      } finally {
+        depth--;
+      }
+    },
+    size: () =>
+      Number(
+        db.prepare('SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()').get()?.[
+          'size'
+        ],
+      ),
+    close: () => db.close(),
+  };
+}
