@@ -4,7 +4,7 @@
  *     WriteRequest { timeseries = 1, metadata = 3 }     TimeSeries { labels = 1, samples = 2, exemplars = 3, histograms = 4 }
  *     Label { name = 1, value = 2 }                     Sample { value = 1 double, timestamp = 2 int64 }
  *
- * Exemplars and histograms are counted only.
+ * Exemplars { labels = 1, value = 2, timestamp = 3 } are walked and counted, histograms only counted.
  */
 
 import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
@@ -22,6 +22,8 @@ const SERIES_SAMPLE = tagOf(2, BYTES);
 const SERIES_EXEMPLAR = tagOf(3, BYTES);
 const SERIES_HISTOGRAM = tagOf(4, BYTES);
 
+const EXEMPLAR_LABEL = tagOf(1, BYTES);
+
 const LABEL_NAME = tagOf(1, BYTES);
 const LABEL_VALUE = tagOf(2, BYTES);
 
@@ -30,11 +32,12 @@ const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
 
 export function decodeV1(message: Uint8Array, out: Decoded): void {
   const cursor = new Cursor(message);
+  const scratch = newLabelRange();
   const end = message.length;
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === REQUEST_TIMESERIES) {
-      readSeries(cursor, cursor.length(end), out);
+      readSeries(cursor, cursor.length(end), out, scratch);
     } else if (tag === REQUEST_METADATA) {
       cursor.offset = cursor.length(end);
       out.metadataCount++;
@@ -49,16 +52,16 @@ export function decodeV1(message: Uint8Array, out: Decoded): void {
   }
 }
 
-function readSeries(cursor: Cursor, end: number, out: Decoded): void {
+function readSeries(cursor: Cursor, end: number, out: Decoded, scratch: LabelRange): void {
   const s = out.beginSeries(cursor.offset, end);
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === SERIES_LABEL) {
-      readLabel(cursor, cursor.length(end), out);
+      addLabel(cursor, cursor.length(end), out, scratch);
     } else if (tag === SERIES_SAMPLE) {
       readSample(cursor, cursor.length(end), out, s);
     } else if (tag === SERIES_EXEMPLAR) {
-      cursor.offset = cursor.length(end);
+      checkExemplar(cursor, cursor.length(end), scratch);
       out.exemplarCount[s]!++;
     } else if (tag === SERIES_HISTOGRAM) {
       cursor.offset = cursor.length(end);
@@ -70,27 +73,66 @@ function readSeries(cursor: Cursor, end: number, out: Decoded): void {
   out.endSeries(s);
 }
 
-function readLabel(cursor: Cursor, end: number, out: Decoded): void {
+/** Where a label's name and value stand in the message; ends are exclusive. */
+export interface LabelRange {
+  nameStart: number;
+  nameEnd: number;
+  valueStart: number;
+  valueEnd: number;
+}
+
+export const newLabelRange = (): LabelRange => ({ nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0 });
+
+/** Any label, into an object that the caller keeps. */
+export function readLabel(cursor: Cursor, end: number, out: LabelRange): void {
   // A field that is absent is empty: a range of no bytes, within the message.
-  let nameStart = end;
-  let nameEnd = end;
-  let valueStart = end;
-  let valueEnd = end;
+  out.nameStart = out.nameEnd = out.valueStart = out.valueEnd = end;
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === LABEL_NAME) {
-      nameEnd = cursor.length(end);
-      nameStart = cursor.offset;
-      cursor.offset = nameEnd;
+      out.nameEnd = cursor.length(end);
+      out.nameStart = cursor.offset;
+      cursor.offset = out.nameEnd;
     } else if (tag === LABEL_VALUE) {
-      valueEnd = cursor.length(end);
-      valueStart = cursor.offset;
-      cursor.offset = valueEnd;
+      out.valueEnd = cursor.length(end);
+      out.valueStart = cursor.offset;
+      cursor.offset = out.valueEnd;
     } else {
       cursor.skipOther(tag, end, 'Label', 2);
     }
   }
-  out.addLabel(nameStart, nameEnd, valueStart, valueEnd);
+}
+
+/**
+ * A label of a series. Nearly all are a name and a value of at most 127 bytes in that order, and nothing else: those are
+ * recognized by their four bytes of tags and lengths. They are most of a 1.0 message.
+ */
+function addLabel(cursor: Cursor, end: number, out: Decoded, rest: LabelRange): void {
+  const bytes = cursor.bytes;
+  const at = cursor.offset;
+  if (end - at >= 4 && bytes[at] === LABEL_NAME) {
+    const nameLength = bytes[at + 1]!;
+    const nameEnd = at + 2 + nameLength;
+    if (nameLength < 0x80 && end - nameEnd >= 2 && bytes[nameEnd] === LABEL_VALUE) {
+      const valueLength = bytes[nameEnd + 1]!;
+      if (valueLength < 0x80 && nameEnd + 2 + valueLength === end) {
+        cursor.offset = end;
+        out.addLabel(at + 2, nameEnd, nameEnd + 2, end);
+        return;
+      }
+    }
+  }
+  readLabel(cursor, end, rest);
+  out.addLabel(rest.nameStart, rest.nameEnd, rest.valueStart, rest.valueEnd);
+}
+
+/** An exemplar is only counted; it is walked so that later readers may rely on its shape. */
+function checkExemplar(cursor: Cursor, end: number, label: LabelRange): void {
+  while (cursor.offset < end) {
+    const tag = cursor.tag(end);
+    if (tag === EXEMPLAR_LABEL) readLabel(cursor, cursor.length(end), label);
+    else cursor.skipOther(tag, end, 'Exemplar', 1);
+  }
 }
 
 /** A Sample. 2.0 has the same two fields, and a start timestamp that is passed over; 1.0 has nothing in its place. */

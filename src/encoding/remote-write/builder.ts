@@ -1,0 +1,180 @@
+/**
+ * Builds `io.prometheus.write.v2.Request` messages (Remote Write 2.0, rc.4; field numbers in v2.ts), one series with one sample at a
+ * time: what a scrape is encoded with. Messages are closed when they are as large as a request should be, so that a log record
+ * can be sent as it is.
+ *
+ * Invariant: a reference means something only within the message it was made for. `generation` tells messages apart: references
+ * kept from an earlier one are void.
+ */
+
+import { BYTES, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
+import { fieldSize, int64Size, uint32Size, Writer } from '../protobuf-writer.ts';
+
+const REQUEST_SYMBOLS = tagOf(4, BYTES);
+const REQUEST_TIMESERIES = tagOf(5, BYTES);
+const SERIES_LABELS_REFS = tagOf(1, BYTES);
+const SERIES_SAMPLES = tagOf(2, BYTES);
+const SERIES_METADATA = tagOf(5, BYTES);
+const SAMPLE_VALUE = tagOf(1, FIXED64);
+const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
+const METADATA_TYPE = tagOf(1, VARINT);
+const METADATA_HELP_REF = tagOf(3, VARINT);
+const METADATA_UNIT_REF = tagOf(4, VARINT);
+
+export interface BuiltRequest {
+  /** Uncompressed, in a buffer of its own. */
+  readonly message: Uint8Array<ArrayBuffer>;
+  readonly samples: number;
+  readonly series: number;
+  /** Lowest and highest timestamp, Unix ms, both inclusive. */
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+export class RequestBuilder {
+  readonly #samplesMax: number;
+  readonly #bytesMax: number;
+  readonly #encoder = new TextEncoder();
+  readonly #symbols = new Writer();
+  readonly #series = new Writer();
+  readonly #refs = new Map<string, number>();
+  #built: BuiltRequest[] = [];
+  #samples = 0;
+  #minT = Infinity;
+  #maxT = -Infinity;
+  #generation = 0;
+
+  /** `bytesMax` is of the uncompressed message. A single series above it becomes a message of its own. */
+  constructor(limits: { readonly samplesMax: number; readonly bytesMax: number }) {
+    this.#samplesMax = limits.samplesMax;
+    this.#bytesMax = limits.bytesMax;
+    this.#begin();
+  }
+
+  /** Grows whenever a new message, and so a new symbol table, begins. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Makes room for one more series that takes about `bytes`, its new symbols included: closes the message when it would not fit.
+   * To be called before the series' references are resolved, since they may have to be made anew.
+   */
+  reserve(bytes: number): void {
+    if (this.#samples === 0) return;
+    if (this.#samples < this.#samplesMax && this.#symbols.length + this.#series.length + bytes <= this.#bytesMax)
+      return;
+    this.#close();
+  }
+
+  /** The reference of a text in the message being built. */
+  symbol(text: string): number {
+    const known = this.#refs.get(text);
+    if (known !== undefined) return known;
+    const ref = this.#refs.size;
+    this.#refs.set(text, ref);
+    writeText(this.#symbols, REQUEST_SYMBOLS, text, this.#encoder);
+    return ref;
+  }
+
+  /**
+   * Adds a series with one sample. `refs` holds `refCount` references, name and value by turns, sorted by name. `t` is Unix ms; `hi` and
+   * `lo` are the halves of the value's bits. `type` is the metadata's type (0 unspecified, 1 counter, 2 gauge, 3 histogram, 5 summary).
+   */
+  add(
+    refs: Uint32Array | readonly number[],
+    refCount: number,
+    t: number,
+    hi: number,
+    lo: number,
+    type = 0,
+    helpRef = 0,
+    unitRef = 0,
+  ): void {
+    const out = this.#series;
+    let refsSize = 0;
+    for (let i = 0; i < refCount; i++) refsSize += uint32Size(refs[i]!);
+    // Both fields are written even when they are zero: 0 is a value like others, and -0 has bits.
+    const sampleSize = 10 + int64Size(t);
+    let metadataSize = 0;
+    if (type !== 0) metadataSize += 1 + uint32Size(type);
+    if (helpRef !== 0) metadataSize += 1 + uint32Size(helpRef);
+    if (unitRef !== 0) metadataSize += 1 + uint32Size(unitRef);
+
+    out.tag(REQUEST_TIMESERIES);
+    out.uint32(fieldSize(refsSize) + fieldSize(sampleSize) + (metadataSize > 0 ? fieldSize(metadataSize) : 0));
+    out.tag(SERIES_LABELS_REFS);
+    out.uint32(refsSize);
+    for (let i = 0; i < refCount; i++) out.uint32(refs[i]!);
+    out.tag(SERIES_SAMPLES);
+    out.uint32(sampleSize);
+    out.tag(SAMPLE_VALUE);
+    out.fixed32(lo);
+    out.fixed32(hi);
+    out.tag(SAMPLE_TIMESTAMP);
+    out.int64(t);
+    if (metadataSize > 0) {
+      out.tag(SERIES_METADATA);
+      out.uint32(metadataSize);
+      if (type !== 0) writeNumber(out, METADATA_TYPE, type);
+      if (helpRef !== 0) writeNumber(out, METADATA_HELP_REF, helpRef);
+      if (unitRef !== 0) writeNumber(out, METADATA_UNIT_REF, unitRef);
+    }
+
+    this.#samples++;
+    if (t < this.#minT) this.#minT = t;
+    if (t > this.#maxT) this.#maxT = t;
+  }
+
+  /** All messages since the last call, in order, and starts anew. None when nothing was added. */
+  finish(): BuiltRequest[] {
+    if (this.#samples > 0) this.#close();
+    const built = this.#built;
+    this.#built = [];
+    return built;
+  }
+
+  #begin(): void {
+    this.#generation++;
+    this.#symbols.clear();
+    this.#series.clear();
+    this.#refs.clear();
+    this.#samples = 0;
+    this.#minT = Infinity;
+    this.#maxT = -Infinity;
+    // The first symbol is the empty string, so that a reference of 0 means "none".
+    this.symbol('');
+  }
+
+  #close(): void {
+    const message = new Uint8Array(this.#symbols.length + this.#series.length);
+    message.set(this.#symbols.bytes.subarray(0, this.#symbols.length));
+    message.set(this.#series.bytes.subarray(0, this.#series.length), this.#symbols.length);
+    this.#built.push({
+      message,
+      samples: this.#samples,
+      series: this.#samples,
+      minT: this.#minT,
+      maxT: this.#maxT,
+    });
+    this.#begin();
+  }
+}
+
+function writeNumber(out: Writer, tag: number, value: number): void {
+  out.tag(tag);
+  out.uint32(value);
+}
+
+/** A field of text. It is encoded where it will stand if its length takes as many bytes as that of ASCII text would, else moved. */
+function writeText(out: Writer, tag: number, text: string, encoder: TextEncoder): void {
+  out.tag(tag);
+  // UTF-8 takes at most three bytes a UTF-16 unit.
+  out.reserve(5 + text.length * 3);
+  const lengthAt = out.length;
+  const textAt = lengthAt + uint32Size(text.length);
+  const length = encoder.encodeInto(text, out.bytes.subarray(textAt)).written;
+  out.uint32(length);
+  if (out.length !== textAt) out.bytes.copyWithin(out.length, textAt, textAt + length);
+  out.length += length;
+}
