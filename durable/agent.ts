@@ -186,7 +186,9 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
 
   /** Whether no run of a newer configuration was here: an older one must not take away the targets and remotes of a newer. */
   #isNewest(configVersion: number): boolean {
-    return configVersion >= this.#baton('scrape').configVersion && configVersion >= this.#baton('forward').configVersion;
+    return (
+      configVersion >= this.#baton('scrape').configVersion && configVersion >= this.#baton('forward').configVersion
+    );
   }
 
   #remembered(): { pages: Map<string, Page>; journal: Journal } {

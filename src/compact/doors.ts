@@ -35,5 +35,4 @@ export interface BucketDoor {
   ): Promise<{ part(bytes: Uint8Array): Promise<void>; complete(): Promise<void>; abort(): Promise<void> }>;
   get(key: string): Promise<{ body: ReadableStream<Uint8Array>; size: number } | null>;
   copy(from: string, to: string): Promise<void>;
-  list(prefix: string): Promise<string[]>;
 }

@@ -19,8 +19,9 @@ export type SnapshotItem =
 export interface SnapshotPlan {
   readonly name: string;
   readonly items: readonly SnapshotItem[];
-  /** Items that are complete. */
+  /** Items that are complete, and the blocks that they became. */
   readonly done: number;
+  readonly made: SnapshotContents['blocks'];
 }
 
 /** `20261122T130501Z-<random>`, as Prometheus names its snapshots. */
@@ -55,7 +56,7 @@ export async function planSnapshot(
     ulid: block.ulid,
     files: block.files,
   }));
-  return { name: snapshotName(nowMs, random), items: [...items, ...copies], done: 0 };
+  return { name: snapshotName(nowMs, random), items: [...items, ...copies], done: 0, made: [] };
 }
 
 /** Makes the next item of a plan. Throws SegmentGone when a segment was cut after the plan was made. */
@@ -69,34 +70,29 @@ export async function makeItem(
   const item = plan.items[plan.done];
   if (item === undefined) return plan;
   const key = (file: string): string => snapshotKey(tenant, plan.name, `${item.ulid}/${file}`);
+  let { made } = plan;
   if (item.kind === 'copy') {
     // meta.json last here too: what has none is not a block.
     const files = [...item.files.filter((file) => file !== 'meta.json'), 'meta.json'];
     for (const file of files) await bucket.copy(blockKey(tenant, item.ulid, file), key(file));
+    made = [...made, { ulid: item.ulid, files }];
   } else {
     const finished = await writeBlock(
       { tenant, shard: item.shard, ulid: item.ulid, cut: item.cut, nowMs, key },
       shards[item.shard]!,
       bucket,
     );
-    if (finished !== null) await bucket.put(key('meta.json'), finished.metaJson);
+    if (finished !== null) {
+      await bucket.put(key('meta.json'), finished.metaJson);
+      made = [...made, { ulid: item.ulid, files: finished.block.files }];
+    }
   }
-  return { ...plan, done: plan.done + 1 };
+  return { ...plan, done: plan.done + 1, made };
 }
 
-/** The complete blocks of a snapshot: those that have a meta.json. */
-export async function snapshotBlocks(
-  tenant: string,
-  name: string,
-  bucket: BucketDoor,
-): Promise<{ ulid: string; files: string[] }[]> {
-  const prefix = snapshotKey(tenant, name, '');
-  const files = new Map<string, string[]>();
-  for (const key of await bucket.list(prefix)) {
-    const [block, ...path] = key.slice(prefix.length).split('/');
-    files.set(block!, [...(files.get(block!) ?? []), path.join('/')]);
-  }
-  return [...files]
-    .filter(([, names]) => names.includes('meta.json'))
-    .map(([block, names]) => ({ ulid: block, files: names }));
+/** What a finished snapshot holds; stands beside its blocks, written last. */
+export interface SnapshotContents {
+  readonly blocks: readonly { readonly ulid: string; readonly files: readonly string[] }[];
 }
+
+export const contentsKey = (tenant: string, name: string): string => snapshotKey(tenant, name, 'snapshot.json');

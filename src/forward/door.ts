@@ -19,7 +19,10 @@ export type Next =
 
 export interface LogDoor {
   /** Makes the caller the one that forwards from this log. */
-  takeForwardBaton(nowMs: number, plan: { remotes: readonly string[] }): Promise<{ epoch: number }>;
+  takeForwardBaton(
+    nowMs: number,
+    plan: { configVersion: number; remotes: readonly string[] },
+  ): Promise<{ epoch: number }>;
   /** The next records for a remote. `leaseMs`: how long the caller may hold them before another run tries. */
   next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next>;
   /** Whether the caller is still the one to forward, with this configuration; if so it may hold its records for another `leaseMs`. */

@@ -11,18 +11,22 @@ import { toSchema } from '../encoding/remote-write/convert.ts';
 import { snappyCompress, SnappyError, snappyUncompress } from '../encoding/snappy.ts';
 import type { Outcome } from '../log/consumer.ts';
 import type { LogRecord } from '../log/log.ts';
-import type { Random } from '../model/doors.ts';
+import type { Fetch, Random } from '../model/doors.ts';
 import type { LogDoor } from './door.ts';
 import { decide } from './retry.ts';
 import { send, type SendDoors } from './send.ts';
 
 export interface ForwardDoors extends SendDoors {
+  /** The deployment itself, in process; only for a remote whose configured host is `self`. */
+  readonly self: Fetch;
   readonly random: Random;
   readonly warn: (message: string) => void;
 }
 
 /** A run that nobody relieves goes on this long: cron may be late by a minute. */
 export const RUN_MS = 150_000;
+/** The host that means the deployment itself. */
+const SELF = 'self';
 /** How often an idle lane looks for new records: a flush comes every five seconds. */
 const IDLE_MS = 2_500;
 /** One read of the log: several records a call save calls when catching up. RPC ends at 32 MiB. */
@@ -34,22 +38,31 @@ const SCHEMA_MEMORY_MS = 24 * 60 * 60 * 1000;
 /** A message of the log's own is at most 512 KiB; a received one at most what the receiver allowed. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. */
+/**
+ * Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. Says whether the configuration
+ * changed: then the caller begins again with the new one.
+ */
 export async function forwardRound(
   plan: { configVersion: number; remotes: readonly RemoteWriteConfig[] },
   log: LogDoor,
   doors: ForwardDoors,
-): Promise<void> {
+): Promise<{ reload: boolean }> {
   const startMs = doors.clock.now();
-  const { epoch } = await log.takeForwardBaton(startMs, { remotes: plan.remotes.map((remote) => remote.name) });
-  const run: Run = { epoch, endMs: startMs + RUN_MS, configVersion: plan.configVersion };
+  const { epoch } = await log.takeForwardBaton(startMs, {
+    configVersion: plan.configVersion,
+    remotes: plan.remotes.map((remote) => remote.name),
+  });
+  const run: Run = { epoch, endMs: startMs + RUN_MS, configVersion: plan.configVersion, reload: false };
   await Promise.all(plan.remotes.map((remote) => lane(remote, run, log, doors)));
+  return { reload: run.reload };
 }
 
 interface Run {
   readonly epoch: number;
   readonly endMs: number;
   readonly configVersion: number;
+  /** A newer configuration is wanted: all lanes end. */
+  reload: boolean;
 }
 
 async function lane(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: ForwardDoors): Promise<void> {
@@ -58,7 +71,7 @@ async function lane(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: Fo
     let sleepMs = IDLE_MS;
     try {
       const next = await log.next(clock.now(), run.epoch, remote.name, remote.remoteTimeoutMs + IDLE_MS);
-      if (next.kind === 'superseded' || next.wantedVersion > run.configVersion) return;
+      if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) return;
       if (next.kind === 'busy') sleepMs = Math.max(0, next.untilMs - clock.now());
       if (next.kind === 'records') {
         let { cursor } = next;
@@ -82,6 +95,11 @@ async function lane(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: Fo
   }
 }
 
+function outdated(run: Run, wantedVersion: number): boolean {
+  run.reload ||= wantedVersion > run.configVersion;
+  return run.reload;
+}
+
 /** Sends one record until the remote took or refused it. Null when the run's time ended first: another run goes on. */
 async function deliver(
   remote: RemoteWriteConfig,
@@ -96,6 +114,7 @@ async function deliver(
     remote.protobufMessage === 'prometheus.WriteRequest' || (memo['schema1UntilMs'] ?? 0) > clock.now() ? 1 : 2;
   let body: Uint8Array | null = null;
   let learned: Record<string, number> = {};
+  const isSelf = new URL(remote.url).hostname === SELF;
   let failures = 0;
   let unreported = 0;
   let reportAtMs = 0;
@@ -107,7 +126,7 @@ async function deliver(
       await log.setAside(record.seq, error.message);
       return { sent: 0, dropped: { unreadable: record.samples }, error: error.message };
     }
-    const answer = await send(remote, schema, body, failures, doors);
+    const answer = await send(remote, schema, body, failures, isSelf ? { ...doors, fetch: doors.self } : doors);
     const decision = decide(answer, {
       schema,
       samples: record.samples,
@@ -147,7 +166,7 @@ async function deliver(
       remote.name,
       remote.remoteTimeoutMs + IDLE_MS,
     );
-    if (!goOn || wantedVersion > run.configVersion) return null;
+    if (!goOn || outdated(run, wantedVersion)) return null;
   }
 }
 

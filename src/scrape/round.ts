@@ -40,7 +40,10 @@ export interface FlushAnswer {
 
 export interface RoundDoors {
   readonly clock: Clock;
+  /** The network. */
   readonly fetch: Fetch;
+  /** The deployment itself, in process; only for targets that the configuration names literally. */
+  readonly self: Fetch;
   readonly userAgent: string;
   readonly bodyBytesMax: number;
   /** A line for the deployment's log. */
@@ -88,7 +91,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
 
   const scrape = async (target: Target, slotMs: number): Promise<void> => {
     scraping++;
-    const result = await scrapeTarget(target, slotMs, doors);
+    const result = await scrapeTarget(target, slotMs, target.self ? { ...doors, fetch: doors.self } : doors);
     scraping--;
     gathered.push({ target, result });
     wake();

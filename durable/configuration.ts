@@ -1,0 +1,36 @@
+/**
+ * The configuration in force: the one that was pushed last, else the one bundled at deploy. Parsed once an isolate and version; a run uses what it
+ * got here until its end, so a round never mixes two versions.
+ */
+
+import bundled from '../prometheus.yml';
+import { loadConfig, formatProblems } from '../src/config/load.ts';
+import type { Config, ConfigVersion } from '../src/config/model.ts';
+import { director, type Env } from './env.ts';
+
+export interface InForce {
+  readonly version: ConfigVersion;
+  readonly text: string;
+  readonly config: Config;
+}
+
+let cached: InForce | null = null;
+
+/** Throws when the configuration in force does not pass the checks of this version of Narthex: nothing runs on half of one. */
+export async function inForce(env: Env): Promise<InForce> {
+  const pushed = await director(env).config(cached?.version.version ?? -1);
+  if (pushed === 'unchanged') return cached!;
+  if (pushed === null && cached?.version.version === 0) return cached;
+  const text = pushed?.text ?? bundled;
+  const version: ConfigVersion =
+    pushed === null
+      ? { source: 'bundled', version: 0, pushedAtMs: null }
+      : { source: pushed.source, version: pushed.version, pushedAtMs: pushed.pushedAtMs };
+  const loaded = loadConfig(text);
+  if (!loaded.ok)
+    throw new Error(
+      `the configuration in force is not valid any more:\n${formatProblems('prometheus.yml', loaded.problems)}`,
+    );
+  cached = { version, text, config: loaded.config };
+  return cached;
+}

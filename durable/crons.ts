@@ -1,0 +1,64 @@
+/** What each cron of wrangler.toml runs. Strings that differ but mean the same minute are lanes: each is an invocation of its own. */
+
+import { cutShard } from '../src/compact/cut.ts';
+import { forwardRound } from '../src/forward/round.ts';
+import { targetsOf } from '../src/discovery/static.ts';
+import type { Fetch } from '../src/model/doors.ts';
+import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
+import { scrapeRound } from '../src/scrape/round.ts';
+import { bucketOf } from './bucket.ts';
+import { inForce } from './configuration.ts';
+import { clock, network, warn } from './doors.ts';
+import { agents, catalogue, director, type Env, shards } from './env.ts';
+
+export interface CronDoors {
+  /** Reaches the deployment itself in process. */
+  readonly self: Fetch;
+  readonly userAgent: string;
+}
+
+export const CRONS: Readonly<Record<string, (env: Env, doors: CronDoors) => Promise<void>>> = {
+  '* * * * *': scrapeRun,
+  '*/1 * * * *': forwardRun,
+  '35 * * * *': cutRun,
+};
+
+async function scrapeRun(env: Env, { self, userAgent }: CronDoors): Promise<void> {
+  for (;;) {
+    const { version, config } = await inForce(env);
+    const plan = {
+      configVersion: version.version,
+      external: config.externalLabels,
+      targets: targetsOf(config),
+      remotes: config.remoteWrites.map((remote) => remote.name),
+    };
+    const doors = { clock, fetch: network, self, userAgent, bodyBytesMax: SCRAPE_BODY_BYTES_MAX, warn };
+    const ends = await Promise.all(agents(env).map((agent) => scrapeRound(plan, agent, doors)));
+    if (!ends.includes('reload')) return;
+  }
+}
+
+async function forwardRun(env: Env, { self, userAgent }: CronDoors): Promise<void> {
+  for (;;) {
+    const { version, config } = await inForce(env);
+    const plan = { configVersion: version.version, remotes: config.remoteWrites };
+    const doors = { clock, fetch: network, self, userAgent, random: Math.random, warn };
+    const ends = await Promise.all(agents(env).map((agent) => forwardRound(plan, agent, doors)));
+    if (!ends.some(({ reload }) => reload)) return;
+  }
+}
+
+async function cutRun(env: Env): Promise<void> {
+  for (const tenant of await director(env).tenants()) {
+    const doors = { catalogue: catalogue(env, tenant), bucket: bucketOf(env.BUCKET), random: Math.random };
+    for (const [shard, ingester] of shards(env, tenant).entries()) {
+      try {
+        const ulids = await cutShard(tenant, shard, ingester, Date.now(), doors);
+        if (ulids.length > 0) console.log(JSON.stringify({ level: 'info', msg: 'blocks cut', tenant, shard, ulids }));
+      } catch (error) {
+        // One tenant's trouble is not another's; the next hour tries again.
+        warn(`cut of tenant ${tenant}, shard ${shard} failed: ${String(error)}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/** What the HTTP side needs, made of the objects and the bucket. It gathers and hands over; it decides nothing. */
+
+import type { BucketDoor } from '../src/compact/doors.ts';
+import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
+import { loadConfig } from '../src/config/load.ts';
+import { targetsOf } from '../src/discovery/static.ts';
+import type { Services } from '../src/http/services.ts';
+import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
+import type { Target } from '../src/scrape/target.ts';
+import { DEFAULT_RECEIVE_LIMITS } from '../src/receive/limits.ts';
+import { handleWrite } from '../src/receive/write.ts';
+import type { AgentReport } from './agent.ts';
+import { bucketOf } from './bucket.ts';
+import { inForce } from './configuration.ts';
+import { agents, catalogue, director, type Env, ingester, shards } from './env.ts';
+
+/** A snapshot goes on for this long in one request, then answers how far it is. */
+const SNAPSHOT_MS = 15_000;
+
+/** Counted in this isolate's memory only. */
+const counts: Record<string, number> = {};
+/** Tenants that this isolate has told the director of. */
+const knownTenants = new Set<string>();
+
+export function services(env: Env, nowMs: number): Services {
+  return {
+    nowMs,
+    counters: () => counts,
+    status: () => status(env, nowMs),
+    config: () => inForce(env),
+    pushConfig: async (text, source) => {
+      const loaded = loadConfig(text);
+      if (!loaded.ok) return loaded;
+      return { ok: true, version: await director(env).push(nowMs, text, source), warnings: loaded.warnings };
+    },
+    reload: async () => {
+      const { version } = await inForce(env);
+      await Promise.all(agents(env).map((agent) => agent.want(version.version)));
+      return { ok: true, version };
+    },
+    write: async (request, tenant) =>
+      handleWrite(request, tenant, {
+        limits: DEFAULT_RECEIVE_LIMITS,
+        nowMs,
+        count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
+        append: async (to, records) => {
+          if (!knownTenants.has(to)) {
+            await director(env).addTenant(to);
+            knownTenants.add(to);
+          }
+          return await ingester(env, to, 0).append(nowMs, records);
+        },
+      }),
+    snapshot: (tenant, name) => snapshot(env, tenant, name, nowMs),
+    snapshotBlocks: async (tenant, name) => {
+      if (!isSnapshotName(name)) return null;
+      const contents = await env.BUCKET.get(contentsKey(tenant, name));
+      return contents === null ? null : (await contents.json<SnapshotContents>()).blocks;
+    },
+    file: (key) => bucketOf(env.BUCKET).get(key),
+  };
+}
+
+async function status(env: Env, nowMs: number): Promise<SystemStatus> {
+  const { version, config } = await inForce(env);
+  const tenants = await director(env).tenants();
+  const [reports, ingesters, blocks] = await Promise.all([
+    Promise.all(agents(env).map((agent) => agent.report(nowMs))),
+    Promise.all(tenants.flatMap((tenant) => shards(env, tenant).map((shard, i) => shard.report(nowMs, tenant, i)))),
+    Promise.all(tenants.map((tenant) => catalogue(env, tenant).blocks())),
+  ]);
+  const targets = targetsOf(config);
+  return {
+    nowMs,
+    config: version,
+    agents: reports.map((report) => agentStatus(report, targets)),
+    ingesters,
+    blocks: blocks.flat(),
+  };
+}
+
+function agentStatus({ journal, ...report }: AgentReport, targets: readonly Target[]): AgentStatus {
+  return {
+    ...report,
+    targets: targets.map((target): TargetStatus => {
+      const last = journal.targets[target.key];
+      return {
+        key: target.key,
+        job: target.job,
+        url: target.url,
+        labels: target.labels,
+        intervalMs: target.intervalMs,
+        timeoutMs: target.timeoutMs,
+        health: last === undefined ? 'unknown' : last.error === null ? 'up' : 'down',
+        lastScrapeMs: last?.timestampMs ?? null,
+        lastDurationMs: last?.durationMs ?? null,
+        lastSamples: last?.samples ?? null,
+        lastError: last?.error ?? null,
+      };
+    }),
+  };
+}
+
+/** Begins a snapshot, or goes on with the one of that name. */
+async function snapshot(
+  env: Env,
+  tenant: string,
+  name: string | null,
+  nowMs: number,
+): Promise<{ done: boolean; name: string; progress: string }> {
+  const bucket: BucketDoor = bucketOf(env.BUCKET);
+  const catalog = catalogue(env, tenant);
+  const from = shards(env, tenant);
+  let plan = await catalog.snapshotPlan();
+  if (name !== null && plan?.name !== name) {
+    const finished = isSnapshotName(name) && (await bucket.get(contentsKey(tenant, name))) !== null;
+    return { done: finished, name, progress: finished ? 'complete' : 'no such snapshot is being made: take a new one' };
+  }
+  if (name === null || plan === null) plan = await planSnapshot(from, catalog, nowMs, Math.random);
+  const untilMs = Date.now() + SNAPSHOT_MS;
+  while (plan.done < plan.items.length && Date.now() < untilMs) {
+    plan = await makeItem(tenant, plan, from, bucket, nowMs);
+    if (plan.done < plan.items.length) await catalog.setSnapshotPlan(plan);
+  }
+  const progress = `${plan.done} of ${plan.items.length} blocks`;
+  if (plan.done < plan.items.length) return { done: false, name: plan.name, progress };
+  await bucket.put(contentsKey(tenant, plan.name), JSON.stringify({ blocks: plan.made } satisfies SnapshotContents));
+  await catalog.setSnapshotPlan(null);
+  return { done: true, name: plan.name, progress };
+}

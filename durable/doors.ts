@@ -1,0 +1,14 @@
+/** The doors of `src/` as a deployment opens them. */
+
+import type { Clock } from '../src/model/doors.ts';
+
+export const clock: Clock = {
+  now: () => Date.now(),
+  sleepUntil: (atMs) => scheduler.wait(Math.max(0, atMs - Date.now())),
+};
+
+/** A line for the deployment's log, as structured JSON. */
+export const warn = (message: string): void => console.warn(JSON.stringify({ level: 'warn', msg: message }));
+
+/** `fetch` to the network; `fetch` itself must not be called as a method of something else. */
+export const network = (request: Request): Promise<Response> => fetch(request);

@@ -1,0 +1,29 @@
+/** The bindings of the deployment (wrangler.toml) and its objects by name. */
+
+import type { Agent } from './agent.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Director } from './director.ts';
+import type { Ingester } from './ingester.ts';
+
+export interface Env {
+  readonly BUCKET: R2Bucket;
+  readonly DIRECTOR: DurableObjectNamespace<Director>;
+  readonly AGENT: DurableObjectNamespace<Agent>;
+  readonly INGESTER: DurableObjectNamespace<Ingester>;
+  readonly CATALOGUE: DurableObjectNamespace<Catalogue>;
+  /** `127.0.0.1` under `npm start`. */
+  readonly NARTHEX_OPEN?: string;
+  /** Secrets named NARTHEX_TOKENS… hold the tokens. */
+  readonly [secret: `NARTHEX_TOKENS${string}`]: string | undefined;
+}
+
+export const director = (env: Env): DurableObjectStub<Director> => env.DIRECTOR.getByName('director');
+export const catalogue = (env: Env, tenant: string): DurableObjectStub<Catalogue> => env.CATALOGUE.getByName(tenant);
+export const ingester = (env: Env, tenant: string, shard: number): DurableObjectStub<Ingester> =>
+  env.INGESTER.getByName(`${tenant}/${shard}`);
+
+/** The agents of the deployment: one until targets are spread over more. */
+export const agents = (env: Env): DurableObjectStub<Agent>[] => [env.AGENT.getByName('agent-0')];
+
+/** Shards of a tenant: one until a measurement says otherwise. */
+export const shards = (env: Env, tenant: string): DurableObjectStub<Ingester>[] => [ingester(env, tenant, 0)];

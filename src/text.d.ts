@@ -1,0 +1,5 @@
+/** Files that are bundled as text (wrangler.toml, rules). */
+declare module '*.yml' {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,155 @@
+import { env } from 'cloudflare:workers';
+import { evictDurableObject } from 'cloudflare:test';
+import { describe, expect, it } from 'vitest';
+import type { Agent } from '../../durable/agent.ts';
+import type { Env } from '../../durable/env.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { targetsOf } from '../../src/discovery/static.ts';
+import { type AgentDoor, scrapeRound } from '../../src/scrape/round.ts';
+import { SimClock } from '../sim/clock.ts';
+import { type PlainSample, samplesOf } from './log-reader.ts';
+
+const T0 = Date.UTC(2026, 10, 22, 12, 0, 0);
+const bindings = env as unknown as Env;
+
+/** The agent, asleep before every call: nothing that it does may depend on its memory. */
+function forgetful(stub: DurableObjectStub<Agent>, clock: SimClock): AgentDoor {
+  const call = <T>(work: () => Promise<T>): Promise<T> =>
+    clock.track(async () => {
+      await evictDurableObject(stub);
+      return await work();
+    });
+  return {
+    takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
+    append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),
+  };
+}
+
+interface World {
+  readonly name: string;
+  readonly interval: string;
+  readonly timeout?: string;
+  /** When cron fires, ms after the start. */
+  readonly crons: readonly number[];
+  /** How long a target takes to answer, ms. */
+  readonly latencyMs?: number;
+  readonly untilMs: number;
+}
+
+/** Runs a deployment of four targets under a cron table and returns all samples in the log, and what was refused. */
+async function simulate(
+  world: World,
+): Promise<{
+  samples: PlainSample[];
+  refused: Record<string, number>;
+  offsets: Map<string, number>;
+  intervalMs: number;
+}> {
+  const clock = new SimClock(T0);
+  const stub = bindings.AGENT.getByName(world.name);
+  const loaded = loadConfig(`
+scrape_configs:
+  - job_name: sim
+    scrape_interval: ${world.interval}
+    ${world.timeout === undefined ? '' : `scrape_timeout: ${world.timeout}`}
+    static_configs: [{ targets: ['a:1', 'b:1', 'c:1', 'd:1'] }]
+remote_write: [{ url: 'http://sink/' }]
+`);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const targets = targetsOf(loaded.config);
+  const fetch = async (): Promise<Response> => {
+    await clock.sleepUntil(clock.now() + (world.latencyMs ?? 20));
+    return new Response('metric 1\n', { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+  };
+  const warnings: string[] = [];
+  const doors = {
+    clock,
+    fetch,
+    self: fetch,
+    userAgent: 'sim',
+    bodyBytesMax: 1e6,
+    warn: (message: string) => warnings.push(message),
+  };
+  const plan = { configVersion: 1, external: [], targets, remotes: ['sink'] };
+  const agent = forgetful(stub, clock);
+  const rounds: Promise<unknown>[] = [];
+  for (const at of world.crons) {
+    await clock.advanceTo(T0 + at);
+    rounds.push(scrapeRound(plan, agent, doors));
+  }
+  await clock.advanceTo(T0 + world.untilMs + 160_000);
+  await Promise.all(rounds);
+  expect(warnings).toEqual([]);
+
+  const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
+  const samples: PlainSample[] = [];
+  for (;;) {
+    const next = await stub.next(clock.now(), epoch, 'sink', 0);
+    if (next.kind !== 'records') break;
+    for (const record of next.batch.records) samples.push(...samplesOf(record));
+    const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
+    await stub.acknowledge(clock.now(), 'sink', next.cursor, next.batch.upTo, { sent });
+  }
+  const report = await stub.report(clock.now());
+  expect(report.remotes[0]).toMatchObject({ samplesPending: 0, samplesDropped: {}, samplesSent: samples.length });
+  return {
+    samples,
+    refused: { ...report.scrapesRefused },
+    offsets: new Map(
+      targets.map((target) => [target.labels.find((l) => l.name === 'instance')!.value, target.offsetMs]),
+    ),
+    intervalMs: targets[0]!.intervalMs,
+  };
+}
+
+/** All slots of a target from the first run on until `untilMs`, Unix ms. */
+function slots(offsetMs: number, intervalMs: number, fromMs: number, untilMs: number): number[] {
+  const out = [];
+  for (let k = Math.floor(fromMs / intervalMs) - 1; k * intervalMs + offsetMs < untilMs; k++) {
+    if (k * intervalMs + offsetMs >= fromMs) out.push(k * intervalMs + offsetMs);
+  }
+  return out;
+}
+
+const MINUTE = 60_000;
+const every = (...minutes: number[]): number[] => minutes.map((minute) => minute * MINUTE);
+
+describe('no slot twice in the log, none missing', () => {
+  const tables: [name: string, crons: number[]][] = [
+    ['on time', every(0, 1, 2, 3)],
+    ['late by 45 s', [0, MINUTE, 2 * MINUTE + 45_000, 3 * MINUTE]],
+    ['missed', every(0, 1, 3)],
+    ['doubled', [0, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE + 40, 3 * MINUTE]],
+    ['at odd moments', [0, 61_234, 119_001, 183_777]],
+  ];
+  for (const [interval, latencyMs] of [
+    ['5s', 20],
+    ['5s', 4_700],
+    ['15s', 20],
+    ['15s', 9_500],
+    ['60s', 20],
+  ] as const) {
+    it.each(tables)(`${interval}, answering in ${latencyMs} ms, cron %s`, async (table, crons) => {
+      const untilMs = 4 * MINUTE;
+      const { samples, offsets, intervalMs, refused } = await simulate({
+        name: `${interval} ${latencyMs} ${table}`,
+        interval,
+        ...(interval === '5s' ? { timeout: '5s' } : {}),
+        crons,
+        latencyMs,
+        untilMs,
+      });
+      for (const [instance, offsetMs] of offsets) {
+        const times = samples
+          .filter((s) => s.labels['__name__'] === 'metric' && s.labels['instance'] === instance)
+          .map((s) => s.t);
+        const expected = slots(offsetMs, intervalMs, T0, T0 + untilMs);
+        expect(times.slice(0, expected.length)).toEqual(expected);
+        expect(new Set(times).size).toBe(times.length);
+      }
+      // What a run began after it was relieved is refused, not logged twice; nothing is refused as older than what is there.
+      expect(Object.keys(refused).filter((reason) => reason !== 'slot of another run')).toEqual([]);
+      expect(samples.filter((s) => s.v === 'stale')).toEqual([]);
+    });
+  }
+});
