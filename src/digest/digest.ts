@@ -1,0 +1,195 @@
+/**
+ * The digest of a batch of log records: their samples sorted by block range, labels and time, each timestamp of a series once,
+ * encoded as segments. It keeps no state from batch to batch, so its memory is a matter of the batch's size alone. What
+ * two batches share is settled when their segments merge.
+ *
+ * Invariant: every sample of an added record is in exactly one of `samples`, `duplicates` and `conflicts` of the result.
+ */
+
+import { Decoded, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { rangeStart } from '../model/sample.ts';
+import { SegmentWriter } from './segment.ts';
+import { SeriesTable } from './series.ts';
+import { Settling, type Repeats } from './settle.ts';
+
+export interface DigestLimits {
+  /** Samples that the caller keeps a batch to, unless one record alone holds more. Memory for more is taken only when they come. */
+  samplesMax: number;
+  /** Bytes of a segment's part; only a single fragment with its labels may be larger. */
+  partBytesMax: number;
+}
+
+/** One block range's samples of the batch. */
+export interface DigestedSegment {
+  /** Start of the block range, Unix ms. */
+  rangeStartMs: number;
+  /** In order; each owns its buffer. */
+  parts: Uint8Array<ArrayBuffer>[];
+  samples: number;
+  series: number;
+  /** Time of the first and of the last sample, Unix ms, both inclusive. */
+  minT: number;
+  maxT: number;
+  /** Of all parts. */
+  bytes: number;
+}
+
+export interface DigestResult extends Repeats {
+  /** Ascending by range, none empty. */
+  segments: DigestedSegment[];
+  /** Samples in the segments. */
+  samples: number;
+}
+
+export class Digest {
+  readonly #limits: DigestLimits;
+  readonly #table: SeriesTable;
+  readonly #decoded = new Decoded();
+  /** Samples in the order of arrival. */
+  #count = 0;
+  #series = new Uint32Array(4096);
+  #t = new Float64Array(4096);
+  #hi = new Uint32Array(4096);
+  #lo = new Uint32Array(4096);
+  /** Series ids of the record being added, resolved before any of its samples is kept. */
+  #resolved = new Uint32Array(1024);
+
+  /** `seed` is of the hash of label sets; any number will do, one that a sender cannot guess is better. */
+  constructor(limits: DigestLimits, seed = 0) {
+    this.#limits = limits;
+    this.#table = new SeriesTable(seed);
+  }
+
+  /** Samples added so far, repeats included. */
+  get samples(): number {
+    return this.#count;
+  }
+
+  /**
+   * Adds the float samples of an uncompressed Remote Write message, in their order. Throws DecodeError, and then nothing of
+   * the message was added, when it is malformed, or a series with samples has no usable labels or a time beyond 2^53 ms.
+   */
+  add(schema: Schema, message: Uint8Array): void {
+    const decoded = decodeWrite(schema, message, this.#decoded);
+    this.#resolve(decoded);
+    const first = this.#count;
+    const count = first + decoded.sampleCount;
+    this.#reserve(count);
+    const { t, hi, lo, sampleEnd } = decoded;
+    for (let series = 0, i = 0; series < decoded.seriesCount; series++) {
+      const id = this.#resolved[series]!;
+      for (const end = sampleEnd[series]!; i < end; i++) this.#series[first + i] = id;
+    }
+    this.#t.set(t.subarray(0, decoded.sampleCount), first);
+    this.#hi.set(hi.subarray(0, decoded.sampleCount), first);
+    this.#lo.set(lo.subarray(0, decoded.sampleCount), first);
+    this.#count = count;
+  }
+
+  /** Sorts, drops repeats and encodes. The digest is spent then. */
+  finish(): DigestResult {
+    const settling = new Settling();
+    const segments: DigestedSegment[] = [];
+    let samples = 0;
+    const order = this.#order();
+    for (let i = 0; i < order.length;) {
+      const rangeStartMs = rangeStart(this.#t[order[i]!]!);
+      const writer = new SegmentWriter(this.#limits.partBytesMax);
+      const segment = { samples: 0, series: 0, minT: Infinity, maxT: -Infinity };
+      while (i < order.length && rangeStart(this.#t[order[i]!]!) === rangeStartMs) {
+        const labels = this.#table.labels(this.#series[order[i]!]!);
+        i = this.#gather(order, i, rangeStartMs, settling);
+        settling.settle(labels);
+        const { count, t } = settling;
+        writer.add(labels, settling, count);
+        segment.samples += count;
+        segment.series++;
+        segment.minT = Math.min(segment.minT, t[0]!);
+        segment.maxT = Math.max(segment.maxT, t[count - 1]!);
+      }
+      segments.push({ rangeStartMs, parts: writer.finish(), ...segment, bytes: writer.bytes });
+      samples += segment.samples;
+    }
+    const { duplicates, conflicts, conflictExample } = settling;
+    return { segments, samples, duplicates, conflicts, conflictExample };
+  }
+
+  /** Looks up every series of a record that has samples: all that could make the record refused, before any is kept. */
+  #resolve(decoded: Decoded): void {
+    const { seriesCount, sampleEnd } = decoded;
+    if (seriesCount > this.#resolved.length) this.#resolved = new Uint32Array(seriesCount * 2);
+    this.#table.beginMessage(decoded);
+    for (let series = 0, from = 0; series < seriesCount; series++) {
+      const end = sampleEnd[series]!;
+      if (end > from) this.#resolved[series] = this.#table.resolve(decoded, series);
+      from = end;
+    }
+  }
+
+  /** Gathers the samples of one series in one range, from place `from` of the order; returns the place behind them. */
+  #gather(order: Uint32Array, from: number, rangeStartMs: number, settling: Settling): number {
+    const series = this.#series[order[from]!]!;
+    let place = from;
+    settling.clear();
+    for (; place < order.length; place++) {
+      const i = order[place]!;
+      if (this.#series[i] !== series || rangeStart(this.#t[i]!) !== rangeStartMs) break;
+      settling.push(this.#t[i]!, this.#hi[i]!, this.#lo[i]!);
+    }
+    return place;
+  }
+
+  /** Indices of the samples by (range, labels, arrival): stable counting sorts, the one by range only when there are several. */
+  #order(): Uint32Array {
+    const count = this.#count;
+    const bySeries = countingSort(upTo(count), this.#series, this.#table.order());
+    const starts = new Set<number>();
+    for (let i = 0, last = NaN; i < count; i++) {
+      const start = rangeStart(this.#t[i]!);
+      if (start !== last) starts.add((last = start));
+    }
+    if (starts.size <= 1) return bySeries;
+    const places = new Map([...starts].sort((a, b) => a - b).map((start, place) => [start, place]));
+    const ranges = Uint32Array.from({ length: count }, (_, i) => places.get(rangeStart(this.#t[i]!))!);
+    return countingSort(bySeries, ranges, upTo(starts.size));
+  }
+
+  #reserve(count: number): void {
+    if (count <= this.#t.length) return;
+    const places = Math.max(count, Math.min(this.#t.length * 2, this.#limits.samplesMax));
+    const t = new Float64Array(places);
+    t.set(this.#t);
+    this.#t = t;
+    this.#hi = widened(this.#hi, places);
+    this.#lo = widened(this.#lo, places);
+    this.#series = widened(this.#series, places);
+  }
+}
+
+function widened(column: Uint32Array<ArrayBuffer>, places: number): Uint32Array<ArrayBuffer> {
+  const out = new Uint32Array(places);
+  out.set(column);
+  return out;
+}
+
+/** 0, 1, 2 … below `count`. */
+function upTo(count: number): Uint32Array {
+  const out = new Uint32Array(count);
+  for (let i = 0; i < count; i++) out[i] = i;
+  return out;
+}
+
+/** `items` sorted, stable, by where `keys[item]` stands in `keyOrder`, which holds each key from 0 on once. */
+function countingSort(items: Uint32Array, keys: Uint32Array, keyOrder: Uint32Array): Uint32Array {
+  const next = new Uint32Array(keyOrder.length);
+  for (let i = 0; i < items.length; i++) next[keys[items[i]!]!]!++;
+  for (let place = 0, k = 0; k < keyOrder.length; k++) {
+    const key = keyOrder[k]!;
+    const size = next[key]!;
+    next[key] = place;
+    place += size;
+  }
+  const out = new Uint32Array(items.length);
+  for (let i = 0; i < items.length; i++) out[next[keys[items[i]!]!]!++] = items[i]!;
+  return out;
+}

@@ -1,0 +1,204 @@
+/**
+ * Segments: what a digest leaves of a batch. A segment is a list of parts, each of which stands alone (a row, a piece of a
+ * stream); a part is a version byte and entries, one a series, ascending by labels. The format is in FORMAT.md. Not a
+ * block: nothing is indexed, and times of two segments may overlap.
+ */
+
+import { decodeXor, XorEncoder, type SampleColumns } from '../block/xor.ts';
+import { damagedLabelAt, readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
+
+export const SEGMENT_VERSION = 1;
+
+/** Samples of a fragment at most: as many as Prometheus puts in a chunk. */
+export const FRAGMENT_SAMPLES_MAX = 120;
+
+/** A part that is not what FORMAT.md says. Trying again does not help: the part is damaged, or of a later version. */
+export class SegmentError extends Error {
+  override readonly name = 'SegmentError';
+  /** Where in the part, in bytes. */
+  readonly offset: number;
+
+  constructor(message: string, offset: number) {
+    super(`segment part: ${message} (at byte ${offset})`);
+    this.offset = offset;
+  }
+}
+
+/** Writes the parts of one segment. Series must be added ascending by labels, each once. */
+export class SegmentWriter {
+  /** Bytes of all finished parts. */
+  bytes = 0;
+  readonly #partBytesMax: number;
+  readonly #parts: Uint8Array<ArrayBuffer>[] = [];
+  readonly #encoder = new XorEncoder();
+  #part: Uint8Array<ArrayBuffer>;
+  #at = 0;
+
+  /** `partBytesMax`: a part grows to this many bytes; only a single fragment with its labels may be larger. */
+  constructor(partBytesMax: number) {
+    this.#partBytesMax = partBytesMax;
+    this.#part = new Uint8Array(Math.min(partBytesMax, 16 * 1024));
+  }
+
+  /** Adds a series: its label bytes and `count` samples (1 or more), ascending in time. A full part ends it; it goes on in the next. */
+  add(labels: Uint8Array, columns: SampleColumns, count: number): void {
+    let fragments: Uint8Array[] = [];
+    let fragmentBytes = 0;
+    const labelBytes = uvarintSize(labels.length) + labels.length;
+    for (let from = 0; from < count; from += FRAGMENT_SAMPLES_MAX) {
+      const fragment = this.#encode(columns, from, Math.min(from + FRAGMENT_SAMPLES_MAX, count));
+      const more = uvarintSize(fragment.length) + fragment.length;
+      const entry = labelBytes + uvarintSize(fragments.length + 1) + fragmentBytes + more;
+      if (Math.max(this.#at, 1) + entry > this.#partBytesMax && (this.#at > 0 || fragments.length > 0)) {
+        if (fragments.length > 0) this.#write(labels, fragments, labelBytes + fragmentBytes);
+        this.#close();
+        fragments = [];
+        fragmentBytes = 0;
+      }
+      fragments.push(fragment);
+      fragmentBytes += more;
+    }
+    this.#write(labels, fragments, labelBytes + fragmentBytes);
+  }
+
+  /** All parts, each in a buffer of its own; none when no series was added. */
+  finish(): Uint8Array<ArrayBuffer>[] {
+    this.#close();
+    return this.#parts;
+  }
+
+  #encode({ t, hi, lo }: SampleColumns, from: number, to: number): Uint8Array {
+    this.#encoder.reset();
+    for (let i = from; i < to; i++) this.#encoder.append(t[i]!, hi[i]!, lo[i]!);
+    return this.#encoder.bytes();
+  }
+
+  #write(labels: Uint8Array, fragments: Uint8Array[], bytes: number): void {
+    this.#reserve(1 + bytes + uvarintSize(fragments.length));
+    if (this.#at === 0) this.#part[this.#at++] = SEGMENT_VERSION;
+    const part = this.#part;
+    let at = writeUvarint(part, this.#at, labels.length);
+    part.set(labels, at);
+    at = writeUvarint(part, at + labels.length, fragments.length);
+    for (const fragment of fragments) {
+      at = writeUvarint(part, at, fragment.length);
+      part.set(fragment, at);
+      at += fragment.length;
+    }
+    this.#at = at;
+  }
+
+  #close(): void {
+    if (this.#at === 0) return;
+    this.#parts.push(this.#part.slice(0, this.#at));
+    this.bytes += this.#at;
+    this.#at = 0;
+  }
+
+  #reserve(more: number): void {
+    const length = this.#at + more;
+    if (length <= this.#part.length) return;
+    const part = new Uint8Array(Math.max(length, Math.min(this.#part.length * 2, this.#partBytesMax)));
+    part.set(this.#part.subarray(0, this.#at));
+    this.#part = part;
+  }
+}
+
+/**
+ * Walks the entries of one part: `next()`, then the labels' range and `samples` are of that entry, and `decode()` gives its
+ * samples. Every length is checked against what is left before it is used; damage is a SegmentError that names the offset.
+ */
+export class PartCursor {
+  readonly bytes: Uint8Array;
+  /** Label bytes of the entry: [labelsStart, labelsEnd) of `bytes`. */
+  labelsStart = 0;
+  labelsEnd = 0;
+  /** How many samples the entry's fragments say they hold; not more than their bytes could. */
+  samples = 0;
+  #fragments = 0;
+  #firstFragment = 0;
+  #end = 1;
+
+  /** Throws SegmentError when the part is empty or of another version. */
+  constructor(part: Uint8Array) {
+    this.bytes = part;
+    if (part.length === 0) throw new SegmentError('no bytes', 0);
+    if (part[0] !== SEGMENT_VERSION) {
+      throw new SegmentError(`version ${part[0]}, this reader knows ${SEGMENT_VERSION}`, 0);
+    }
+  }
+
+  /** Whether the entry is the part's last; true before the first of a part without entries. */
+  get isLast(): boolean {
+    return this.#end === this.bytes.length;
+  }
+
+  /** Moves to the next entry and checks its frame; false when there is none. */
+  next(): boolean {
+    if (this.isLast) return false;
+    const { bytes } = this;
+    let at = this.#end;
+    const labelBytes = this.#uvarint(at, 'length of the labels');
+    this.labelsStart = at + uvarintSize(labelBytes);
+    this.labelsEnd = this.#within(this.labelsStart, labelBytes, 'labels', at);
+    const damage = damagedLabelAt(bytes, this.labelsStart, this.labelsEnd);
+    if (damage >= 0) throw new SegmentError('labels do not fill their bytes', damage);
+
+    this.#fragments = this.#uvarint(this.labelsEnd, 'number of fragments');
+    if (this.#fragments === 0) throw new SegmentError('entry without fragments', this.labelsEnd);
+    this.#firstFragment = this.labelsEnd + uvarintSize(this.#fragments);
+    this.samples = 0;
+    at = this.#firstFragment;
+    // A false number ends at the first missing byte, so it costs no more than the part is long.
+    for (let i = 0; i < this.#fragments; i++) {
+      const length = this.#uvarint(at, 'length of a fragment');
+      const start = at + uvarintSize(length);
+      const end = this.#within(start, length, 'fragment', at);
+      const samples = length < 2 ? 0 : (bytes[start]! << 8) | bytes[start + 1]!;
+      if (samples === 0) throw new SegmentError('fragment without samples', at);
+      // The first sample takes 9 bytes at least, each other one two bits.
+      if (samples > (length - 11) * 4 + 1) throw new SegmentError(`${samples} samples in ${length} bytes`, start);
+      this.samples += samples;
+      at = end;
+    }
+    this.#end = at;
+    return true;
+  }
+
+  /**
+   * Writes the entry's samples into `out` from index `at`, where there must be room for `samples`. Times must ascend, the
+   * first one from `afterT` on (exclusive).
+   */
+  decode(out: SampleColumns, at: number, afterT = -Infinity): void {
+    let fragment = this.#firstFragment;
+    let place = at;
+    let last = afterT;
+    for (let i = 0; i < this.#fragments; i++) {
+      const length = readUvarint(this.bytes, fragment, this.bytes.length);
+      const start = fragment + uvarintSize(length);
+      const first = place;
+      try {
+        place += decodeXor(this.bytes, start, start + length, out, place);
+      } catch (error) {
+        throw new SegmentError(`fragment: ${error instanceof Error ? error.message : String(error)}`, start);
+      }
+      if (!(out.t[first]! > last))
+        throw new SegmentError(`fragment begins at ${out.t[first]}, not after ${last}`, start);
+      last = out.t[place - 1]!;
+      fragment = start + length;
+    }
+  }
+
+  #uvarint(at: number, what: string): number {
+    const value = readUvarint(this.bytes, at, this.bytes.length);
+    if (value < 0) throw new SegmentError(`${what} is cut off or not a number`, at);
+    return value;
+  }
+
+  #within(start: number, length: number, what: string, at: number): number {
+    if (length > this.bytes.length - start) {
+      throw new SegmentError(`${what} of ${length} bytes, ${this.bytes.length - start} are left`, at);
+    }
+    return start + length;
+  }
+}
