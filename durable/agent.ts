@@ -12,11 +12,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import { RequestBuilder } from '../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../src/encoding/snappy.ts';
-import { Leases } from '../src/forward/baton.ts';
-import type { LogDoor, Next } from '../src/forward/door.ts';
-import { READ_BYTES } from '../src/forward/round.ts';
+import type { LogDoor } from '../src/forward/door.ts';
+import { Outbox } from '../src/forward/outbox.ts';
 import type { AgentStatus } from '../src/http/status.ts';
-import type { Outcome } from '../src/log/consumer.ts';
 import { Log, type NewRecord } from '../src/log/log.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
@@ -37,7 +35,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   readonly #values: Values;
   readonly #pages: Blobs;
   readonly #transaction: <T>(body: () => T) => T;
-  readonly #leases = new Leases();
+  readonly #outbox: Outbox;
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
   #warm: { readonly pages: Map<string, Page>; readonly journal: Journal } | null = null;
 
@@ -48,6 +46,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
     this.#transaction = sql.transaction;
+    this.#outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
   }
 
   async takeBaton(
@@ -56,11 +55,10 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   ): Promise<{ epoch: number }> {
     try {
       return this.#transaction(() => {
-        const newest = this.#isNewest(plan.configVersion);
-        const epoch = this.#take('scrape', nowMs, plan.configVersion);
-        if (newest) this.#log.setConsumers(plan.remotes);
-        if (newest) this.#retire(nowMs, new Set(plan.targets));
-        return { epoch };
+        const baton = takeBaton(this.#baton(), nowMs);
+        this.#values.set('scrape', baton);
+        if (this.#apply(plan)) this.#retire(nowMs, new Set(plan.targets));
+        return { epoch: newestEpoch(baton) };
       });
     } catch (error) {
       this.#warm = null;
@@ -69,8 +67,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   }
 
   async append(nowMs: number, epoch: number, external: Labels, scrapes: readonly Scraped[]): Promise<FlushAnswer> {
-    const baton = this.#baton('scrape');
-    const { fromMs, untilMs } = ownedSlots(baton, epoch);
+    const { fromMs, untilMs } = ownedSlots(this.#baton(), epoch);
     const { pages, journal } = this.#remembered();
     const builder = new RequestBuilder(RECORD_LIMITS);
     const changed = new Map<string, Page>();
@@ -100,71 +97,53 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
       this.#warm = null;
       throw error;
     }
-    return { ownedUntilMs: untilMs === Infinity ? null : untilMs, wantedVersion: baton.wantedVersion };
+    return { ownedUntilMs: untilMs === Infinity ? null : untilMs, wantedVersion: this.#config().wanted };
   }
 
   /** A reload: runs of an older version end at their next flush or read. */
   async want(configVersion: number): Promise<void> {
-    this.#values.set('scrape', { ...this.#baton('scrape'), wantedVersion: configVersion });
+    this.#values.set('config', { ...this.#config(), wanted: configVersion });
   }
 
   async takeForwardBaton(
-    nowMs: number,
+    _nowMs: number,
     plan: { configVersion: number; remotes: readonly string[] },
   ): Promise<{ epoch: number }> {
     return this.#transaction(() => {
-      const newest = this.#isNewest(plan.configVersion);
-      const epoch = this.#take('forward', nowMs, plan.configVersion);
-      if (newest) this.#log.setConsumers(plan.remotes);
-      return { epoch };
+      this.#apply(plan);
+      return this.#outbox.takeBaton();
     });
   }
 
-  async next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next> {
-    const consumer = this.#log.consumer(remote);
-    if (consumer === undefined || epoch !== newestEpoch(this.#baton('forward'))) return { kind: 'superseded' };
-    const { wantedVersion } = this.#baton('scrape');
-    const untilMs = this.#leases.heldUntil(remote, epoch, nowMs);
-    if (untilMs > 0) return { kind: 'busy', untilMs, wantedVersion };
-    const batch = this.#log.read(remote, READ_BYTES);
-    if (batch.upTo === consumer.cursor) return { kind: 'idle', wantedVersion };
-    this.#leases.hold(remote, epoch, nowMs + leaseMs);
-    return { kind: 'records', cursor: consumer.cursor, batch, memo: consumer.state.memo, wantedVersion };
+  next(...call: Parameters<LogDoor['next']>): ReturnType<LogDoor['next']> {
+    return this.#outbox.next(...call);
   }
 
-  async renew(
-    nowMs: number,
-    epoch: number,
-    remote: string,
-    leaseMs: number,
-  ): Promise<{ goOn: boolean; wantedVersion: number }> {
-    const goOn = epoch === newestEpoch(this.#baton('forward'));
-    if (goOn) this.#leases.hold(remote, epoch, nowMs + leaseMs);
-    else this.#leases.release(remote);
-    return { goOn, wantedVersion: this.#baton('scrape').wantedVersion };
+  renew(...call: Parameters<LogDoor['renew']>): ReturnType<LogDoor['renew']> {
+    return this.#outbox.renew(...call);
   }
 
-  async acknowledge(nowMs: number, remote: string, from: number, seq: number, outcome: Outcome): Promise<boolean> {
-    return this.#log.acknowledge(nowMs, remote, from, seq, outcome);
+  acknowledge(...call: Parameters<LogDoor['acknowledge']>): ReturnType<LogDoor['acknowledge']> {
+    return this.#outbox.acknowledge(...call);
   }
 
-  async retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void> {
-    this.#log.retried(nowMs, remote, requests, samples, error);
+  retried(...call: Parameters<LogDoor['retried']>): ReturnType<LogDoor['retried']> {
+    return this.#outbox.retried(...call);
   }
 
-  async setAside(seq: number, reason: string): Promise<void> {
-    this.#log.setAside(seq, reason);
+  setAside(...call: Parameters<LogDoor['setAside']>): ReturnType<LogDoor['setAside']> {
+    return this.#outbox.setAside(...call);
   }
 
   async report(nowMs: number): Promise<AgentReport> {
-    const baton = this.#baton('scrape');
+    const baton = this.#baton();
     const { journal } = this.#remembered();
     const { log, consumers } = this.#log.status(nowMs);
     return {
       name: this.ctx.id.name ?? this.ctx.id.toString(),
       epoch: newestEpoch(baton),
       batonTakenAtMs: baton.runs.at(-1)?.fromMs ?? null,
-      configVersion: baton.configVersion,
+      configVersion: this.#config().applied,
       log,
       remotes: consumers,
       highestMs: journal.highestMs,
@@ -174,21 +153,22 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     };
   }
 
-  #baton(lane: 'scrape' | 'forward'): Baton {
-    return this.#values.get(lane, NO_BATON);
+  #baton(): Baton {
+    return this.#values.get('scrape', NO_BATON);
   }
 
-  #take(lane: 'scrape' | 'forward', nowMs: number, configVersion: number): number {
-    const baton = takeBaton(this.#baton(lane), nowMs, configVersion);
-    this.#values.set(lane, baton);
-    return newestEpoch(baton);
+  #config(): { applied: number; wanted: number } {
+    return this.#values.get('config', { applied: 0, wanted: 0 });
   }
 
-  /** Whether no run of a newer configuration was here: an older one must not take away the targets and remotes of a newer. */
-  #isNewest(configVersion: number): boolean {
-    return (
-      configVersion >= this.#baton('scrape').configVersion && configVersion >= this.#baton('forward').configVersion
-    );
+  /** Takes over the remotes of a configuration; false when a newer one was here, whose targets and remotes an older must not take away. */
+  #apply({ configVersion, remotes }: { configVersion: number; remotes: readonly string[] }): boolean {
+    const { applied, wanted } = this.#config();
+    if (configVersion < applied) return false;
+    if (configVersion > applied)
+      this.#values.set('config', { applied: configVersion, wanted: Math.max(wanted, configVersion) });
+    this.#log.setConsumers(remotes);
+    return true;
   }
 
   #remembered(): { pages: Map<string, Page>; journal: Journal } {

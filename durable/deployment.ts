@@ -3,10 +3,10 @@
 import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { loadConfig } from '../src/config/load.ts';
+import type { Config } from '../src/config/model.ts';
 import { targetsOf } from '../src/discovery/static.ts';
 import type { Services } from '../src/http/services.ts';
 import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
-import type { Target } from '../src/scrape/target.ts';
 import { DEFAULT_RECEIVE_LIMITS } from '../src/receive/limits.ts';
 import { handleWrite } from '../src/receive/write.ts';
 import type { AgentReport } from './agent.ts';
@@ -69,20 +69,21 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
     Promise.all(tenants.flatMap((tenant) => shards(env, tenant).map((shard, i) => shard.report(nowMs, tenant, i)))),
     Promise.all(tenants.map((tenant) => catalogue(env, tenant).blocks())),
   ]);
-  const targets = targetsOf(config);
   return {
     nowMs,
     config: version,
-    agents: reports.map((report) => agentStatus(report, targets)),
+    agents: reports.map((report) => agentStatus(report, config)),
     ingesters,
     blocks: blocks.flat(),
   };
 }
 
-function agentStatus({ journal, ...report }: AgentReport, targets: readonly Target[]): AgentStatus {
+function agentStatus({ journal, ...report }: AgentReport, config: Config): AgentStatus {
+  const urls = new Map(config.remoteWrites.map((remote) => [remote.name, remote.url]));
   return {
     ...report,
-    targets: targets.map((target): TargetStatus => {
+    remotes: report.remotes.map((remote) => ({ ...remote, url: urls.get(remote.name) ?? '' })),
+    targets: targetsOf(config).map((target): TargetStatus => {
       const last = journal.targets[target.key];
       return {
         key: target.key,

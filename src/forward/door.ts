@@ -1,6 +1,6 @@
 /** The log as a forwarding run sees it, whichever object holds it. */
 
-import type { LogRecord, Batch } from '../log/log.ts';
+import type { Batch } from '../log/log.ts';
 import type { Outcome } from '../log/consumer.ts';
 
 export type Next =
@@ -32,10 +32,16 @@ export interface LogDoor {
     remote: string,
     leaseMs: number,
   ): Promise<{ goOn: boolean; wantedVersion: number }>;
-  acknowledge(nowMs: number, remote: string, from: number, seq: number, outcome: Outcome): Promise<boolean>;
+  /** What became of the records from the cursor `from` up to `seq`. Whether the caller should go on: false when the cursor was elsewhere or a later run forwards. */
+  acknowledge(
+    nowMs: number,
+    epoch: number,
+    remote: string,
+    from: number,
+    seq: number,
+    outcome: Outcome,
+  ): Promise<boolean>;
   retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void>;
   /** A record's body could not be decoded when it had to be encoded again. */
   setAside(seq: number, reason: string): Promise<void>;
 }
-
-export type { LogRecord };

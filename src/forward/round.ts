@@ -72,20 +72,23 @@ async function lane(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: Fo
     try {
       const next = await log.next(clock.now(), run.epoch, remote.name, remote.remoteTimeoutMs + IDLE_MS);
       if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) return;
-      if (next.kind === 'busy') sleepMs = Math.max(0, next.untilMs - clock.now());
+      if (next.kind === 'busy') sleepMs = Math.min(IDLE_MS, Math.max(0, next.untilMs - clock.now()));
       if (next.kind === 'records') {
         let { cursor } = next;
         let memo: Readonly<Record<string, number>> = next.memo;
         for (const record of next.batch.records) {
           const outcome = await deliver(remote, record, memo, run, log, doors);
-          if (outcome === null || !(await log.acknowledge(clock.now(), remote.name, cursor, record.seq, outcome)))
+          if (
+            outcome === null ||
+            !(await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, record.seq, outcome))
+          )
             return;
           cursor = record.seq;
           memo = { ...memo, ...outcome.memo };
         }
         // Unreadable records at the end were passed over: the cursor follows, and they are counted as dropped.
         if (cursor < next.batch.upTo)
-          await log.acknowledge(clock.now(), remote.name, cursor, next.batch.upTo, { sent: 0 });
+          await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, next.batch.upTo, { sent: 0 });
         continue;
       }
     } catch (error) {

@@ -8,27 +8,18 @@
 export interface Baton {
   /** The newest epochs and the moment each began, Unix ms; oldest first. Epochs grow by one. */
   readonly runs: readonly { readonly epoch: number; readonly fromMs: number }[];
-  /** Version of the configuration that the newest run uses, and the one that it should use (after a reload). */
-  readonly configVersion: number;
-  readonly wantedVersion: number;
 }
 
-export const NO_BATON: Baton = { runs: [], configVersion: 0, wantedVersion: 0 };
+export const NO_BATON: Baton = { runs: [] };
 
 /** A run lasts two and a half minutes at most and cron fires once a minute, sometimes twice: more runs than this are never alive. */
 const RUNS_REMEMBERED = 8;
 
-export function takeBaton(baton: Baton, nowMs: number, configVersion: number): Baton {
+export function takeBaton(baton: Baton, nowMs: number): Baton {
   const last = baton.runs.at(-1);
-  return {
-    // A clock that went back must not give the new run slots that the old one owns already.
-    runs: [
-      ...baton.runs.slice(1 - RUNS_REMEMBERED),
-      { epoch: (last?.epoch ?? 0) + 1, fromMs: Math.max(nowMs, last?.fromMs ?? nowMs) },
-    ],
-    configVersion,
-    wantedVersion: configVersion,
-  };
+  // A clock that went back must not give the new run slots that the old one owns already.
+  const fromMs = Math.max(nowMs, last?.fromMs ?? nowMs);
+  return { runs: [...baton.runs.slice(1 - RUNS_REMEMBERED), { epoch: (last?.epoch ?? 0) + 1, fromMs }] };
 }
 
 /**

@@ -37,9 +37,7 @@ interface World {
 }
 
 /** Runs a deployment of four targets under a cron table and returns all samples in the log, and what was refused. */
-async function simulate(
-  world: World,
-): Promise<{
+async function simulate(world: World): Promise<{
   samples: PlainSample[];
   refused: Record<string, number>;
   offsets: Map<string, number>;
@@ -88,7 +86,7 @@ remote_write: [{ url: 'http://sink/' }]
     if (next.kind !== 'records') break;
     for (const record of next.batch.records) samples.push(...samplesOf(record));
     const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), 'sink', next.cursor, next.batch.upTo, { sent });
+    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent });
   }
   const report = await stub.report(clock.now());
   expect(report.remotes[0]).toMatchObject({ samplesPending: 0, samplesDropped: {}, samplesSent: samples.length });

@@ -16,7 +16,8 @@ export class Leases {
     this.#byRemote.set(remote, { epoch, untilMs });
   }
 
-  release(remote: string): void {
-    this.#byRemote.delete(remote);
+  /** A run holds nothing any more; the hold of another stays. */
+  release(remote: string, epoch: number): void {
+    if (this.#byRemote.get(remote)?.epoch === epoch) this.#byRemote.delete(remote);
   }
 }

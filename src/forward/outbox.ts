@@ -1,0 +1,83 @@
+/**
+ * The log's side of forwarding: hands records to the newest run and takes its acknowledgements. It is the same for every object that has a log; it
+ * sends nothing itself.
+ *
+ * The one invariant: a cursor moves from where the sender saw it, or not at all, so two runs that overlap count nothing twice.
+ */
+
+import type { Outcome } from '../log/consumer.ts';
+import type { Log } from '../log/log.ts';
+import type { Values } from '../log/table.ts';
+import type { LogDoor, Next } from './door.ts';
+import { Leases } from './leases.ts';
+import { READ_BYTES } from './round.ts';
+
+export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
+  readonly #log: Log;
+  readonly #values: Values;
+  /** The version of the configuration that runs should use now. */
+  readonly #wantedVersion: () => number;
+  readonly #leases = new Leases();
+
+  constructor(log: Log, values: Values, wantedVersion: () => number) {
+    this.#log = log;
+    this.#values = values;
+    this.#wantedVersion = wantedVersion;
+  }
+
+  /** The caller is the newest run from now on; earlier ones end at their next call. */
+  takeBaton(): { epoch: number } {
+    const epoch = this.#epoch() + 1;
+    this.#values.set('forward', epoch);
+    return { epoch };
+  }
+
+  async next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next> {
+    const consumer = this.#log.consumer(remote);
+    if (consumer === undefined || epoch !== this.#epoch()) return { kind: 'superseded' };
+    const wantedVersion = this.#wantedVersion();
+    const untilMs = this.#leases.heldUntil(remote, epoch, nowMs);
+    if (untilMs > 0) return { kind: 'busy', untilMs, wantedVersion };
+    const batch = this.#log.read(remote, READ_BYTES);
+    if (batch.upTo === consumer.cursor) return { kind: 'idle', wantedVersion };
+    this.#leases.hold(remote, epoch, nowMs + leaseMs);
+    return { kind: 'records', cursor: consumer.cursor, batch, memo: consumer.state.memo, wantedVersion };
+  }
+
+  async renew(
+    nowMs: number,
+    epoch: number,
+    remote: string,
+    leaseMs: number,
+  ): Promise<{ goOn: boolean; wantedVersion: number }> {
+    const goOn = epoch === this.#epoch();
+    if (goOn) this.#leases.hold(remote, epoch, nowMs + leaseMs);
+    else this.#leases.release(remote, epoch);
+    return { goOn, wantedVersion: this.#wantedVersion() };
+  }
+
+  async acknowledge(
+    nowMs: number,
+    epoch: number,
+    remote: string,
+    from: number,
+    seq: number,
+    outcome: Outcome,
+  ): Promise<boolean> {
+    // A run that was relieved may still say what became of its last record; then it holds nothing any more.
+    if (epoch !== this.#epoch()) this.#leases.release(remote, epoch);
+    return this.#log.acknowledge(nowMs, remote, from, seq, outcome) && epoch === this.#epoch();
+  }
+
+  async retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void> {
+    this.#log.retried(nowMs, remote, requests, samples, error);
+  }
+
+  async setAside(seq: number, reason: string): Promise<void> {
+    this.#log.setAside(seq, reason);
+  }
+
+  #epoch(): number {
+    return this.#values.get('forward', 0);
+  }
+}

@@ -1,0 +1,244 @@
+import { evictDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { bucketOf } from '../../durable/bucket.ts';
+import { catalogue, type Env, ingester } from '../../durable/env.ts';
+import { cutShard } from '../../src/compact/cut.ts';
+import type { BucketDoor, CatalogueDoor, ShardDoor } from '../../src/compact/doors.ts';
+import { makeItem, planSnapshot, type SnapshotPlan } from '../../src/compact/snapshot.ts';
+import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
+import { snappyCompress } from '../../src/encoding/snappy.ts';
+import type { NewRecord } from '../../src/log/log.ts';
+import { RANGE_MS, STALE_HI, STALE_LO } from '../../src/model/sample.ts';
+import { samplesOfBlock } from './blocks-reader.ts';
+import type { PlainSample } from './log-reader.ts';
+
+const bindings = env as unknown as Env;
+const bucket: BucketDoor = bucketOf(bindings.BUCKET);
+/** Start of a block range. */
+const R0 = Math.floor(Date.UTC(2026, 10, 22, 12) / RANGE_MS) * RANGE_MS;
+const MINUTE = 60_000;
+
+type Point = readonly [series: string, t: number, v: number | 'stale'];
+
+function record(points: readonly Point[]): NewRecord {
+  const builder = new RequestBuilder({ samplesMax: 100_000, bytesMax: 10_000_000 });
+  const bits = new DataView(new ArrayBuffer(8));
+  for (const [series, t, v] of points) {
+    bits.setFloat64(0, v === 'stale' ? 0 : v);
+    builder.reserve(200);
+    const refs = ['__name__', series, 'job', 'j'].map((text) => builder.symbol(text));
+    if (v === 'stale') builder.add(refs, 4, t, STALE_HI, STALE_LO);
+    else builder.add(refs, 4, t, bits.getUint32(0), bits.getUint32(4));
+  }
+  const [built, ...more] = builder.finish();
+  if (built === undefined || more.length > 0) throw new Error('expected one request');
+  return { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) };
+}
+
+/** A tenant whose objects sleep before every call. */
+function world(tenant: string) {
+  const shard = ingester(bindings, tenant, 0);
+  const catalog = catalogue(bindings, tenant);
+  const asleep = async <T>(stub: DurableObjectStub, work: () => Promise<T>): Promise<T> => {
+    await evictDurableObject(stub);
+    return await work();
+  };
+  const shardDoor: ShardDoor = {
+    digest: (nowMs) => asleep(shard, async () => await shard.digest(nowMs)),
+    close: (nowMs) => asleep(shard, async () => await shard.close(nowMs)),
+    cuts: () => asleep(shard, async () => await shard.cuts()),
+    part: (segment, part) => asleep(shard, async () => await shard.part(segment, part)),
+    drop: (cut) => asleep(shard, async () => await shard.drop(cut)),
+  };
+  const catalogueDoor: CatalogueDoor = {
+    begin: () => asleep(catalog, async () => await catalog.begin()),
+    committed: (n, cut) => asleep(catalog, async () => await catalog.committed(n, cut)),
+    commit: (epoch, cut, finished) => asleep(catalog, async () => await catalog.commit(epoch, cut, finished)),
+    blocks: () => asleep(catalog, async () => await catalog.blocks()),
+  };
+  return {
+    shard: shardDoor,
+    catalogue: catalogueDoor,
+    append: async (nowMs: number, points: readonly Point[]) => {
+      await evictDurableObject(shard);
+      expect(await shard.append(nowMs, [record(points)])).toEqual({ ok: true });
+    },
+    cut: (nowMs: number, doors: { shard?: ShardDoor; catalogue?: CatalogueDoor } = {}) =>
+      cutShard(tenant, 0, doors.shard ?? shardDoor, nowMs, {
+        catalogue: doors.catalogue ?? catalogueDoor,
+        bucket,
+        random: Math.random,
+      }),
+    status: async (nowMs: number) => await shard.report(nowMs, tenant, 0),
+    blocks: async () =>
+      await Promise.all(
+        (await catalog.blocks()).map(async (block) => ({
+          block,
+          samples: await samplesOfBlock(bindings.BUCKET, `blocks/${tenant}/${block.ulid}/`),
+        })),
+      ),
+  };
+}
+
+const points = (samples: readonly PlainSample[]): Point[] =>
+  samples.map(({ labels, t, v }) => [labels['__name__']!, t, v]);
+const at = (minutes: number): number => R0 + minutes * MINUTE;
+
+describe('a range becomes a block half an hour after its end', () => {
+  it('whole, in order, without what came twice, and with its stale markers', async () => {
+    const w = world('whole');
+    await w.append(at(1), [
+      ['b', at(0), 1],
+      ['a', at(0), 1.5],
+    ]);
+    await w.append(at(3), [
+      ['a', at(2), 3],
+      ['a', at(1), 2],
+    ]);
+    await w.append(at(4), [
+      ['a', at(1), 2],
+      ['b', at(3), 'stale'],
+      ['b', at(0), 7],
+    ]);
+    await w.append(at(121), [['a', at(121), 9]]);
+    expect(await w.cut(at(120 + 29))).toEqual([]);
+    const ulids = await w.cut(at(120 + 30));
+    expect(ulids.length).toBe(1);
+    const blocks = await w.blocks();
+    expect(blocks.length).toBe(1);
+    expect(points(blocks[0]!.samples)).toEqual([
+      ['a', at(0), 1.5],
+      ['a', at(1), 2],
+      ['a', at(2), 3],
+      ['b', at(0), 1],
+      ['b', at(3), 'stale'],
+    ]);
+    expect(blocks[0]!.block).toMatchObject({
+      ulid: ulids[0],
+      minTime: at(0),
+      maxTime: at(3) + 1,
+      samples: 5,
+      series: 2,
+      late: false,
+    });
+    const status = await w.status(at(150));
+    expect(status).toMatchObject({ watermarkMs: R0 + RANGE_MS, samplesDuplicate: 1, samplesConflicting: 1 });
+    expect(status.conflictExample).toContain('kept 1');
+    expect(status.digest).toMatchObject({ samplesPending: 0, samplesSent: 8, samplesDropped: {} });
+    expect(status.ranges).toMatchObject([{ startMs: R0 + RANGE_MS, samples: 1, late: false }]);
+    expect(await w.cut(at(120 + 31))).toEqual([]);
+  });
+
+  it('takes what comes for it until it is cut, and later samples as a late block', async () => {
+    const w = world('late');
+    await w.append(at(1), [['a', at(0), 1]]);
+    await w.append(at(120 + 20), [['a', at(1), 2]]);
+    await w.cut(at(120 + 35));
+    await w.append(at(120 + 40), [['a', at(2), 3]]);
+    await w.cut(at(120 + 45));
+    const blocks = await w.blocks();
+    expect(blocks.map(({ block, samples }) => [block.late, points(samples)])).toEqual([
+      [
+        false,
+        [
+          ['a', at(0), 1],
+          ['a', at(1), 2],
+        ],
+      ],
+      [true, [['a', at(2), 3]]],
+    ]);
+    const meta = JSON.parse(
+      await (await bindings.BUCKET.get(`blocks/late/${blocks[1]!.block.ulid}/meta.json`))!.text(),
+    ) as { thanos: { labels: unknown } };
+    expect(meta.thanos.labels).toMatchObject({ late: '1' });
+  });
+});
+
+describe('a cut that dies', () => {
+  class Died extends Error {}
+  const die = (): never => {
+    throw new Died();
+  };
+
+  it('before its commit leaves litter, and the next makes the block', async () => {
+    const w = world('dies-before');
+    await w.append(at(1), [['a', at(0), 1]]);
+    await expect(w.cut(at(150), { catalogue: { ...w.catalogue, commit: async () => die() } })).rejects.toThrow(Died);
+    expect(await w.blocks()).toEqual([]);
+    expect((await w.cut(at(151))).length).toBe(1);
+    expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
+  });
+
+  it('after its commit is not made again', async () => {
+    const w = world('dies-after');
+    await w.append(at(1), [['a', at(0), 1]]);
+    await expect(w.cut(at(150), { shard: { ...w.shard, drop: async () => die() } })).rejects.toThrow(Died);
+    expect((await w.status(at(150))).ranges.length).toBe(1);
+    expect(await w.cut(at(151))).toEqual([]);
+    expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
+    expect((await w.status(at(151))).ranges).toEqual([]);
+  });
+
+  it('is refused when a later one began meanwhile', async () => {
+    const w = world('overtaken');
+    await w.append(at(1), [['a', at(0), 1]]);
+    const overtaken: CatalogueDoor = {
+      ...w.catalogue,
+      commit: async (epoch, cut, finished) => {
+        await w.cut(at(151));
+        return await w.catalogue.commit(epoch, cut, finished);
+      },
+    };
+    expect(await w.cut(at(150), { catalogue: overtaken })).toEqual([]);
+    expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
+  });
+});
+
+describe('damage', () => {
+  it('a record whose body is not a request is set aside and counted; the rest goes on', async () => {
+    const w = world('damage');
+    const shard = ingester(bindings, 'damage', 0);
+    await shard.append(at(0), [
+      { schema: 2, samples: 3, maxT: at(0), body: snappyCompress(new Uint8Array([0xff, 0xff])) },
+      record([['a', at(0), 1]]),
+    ]);
+    while ((await w.shard.digest(at(1))).more);
+    const status = await w.status(at(1));
+    expect(status.digest).toMatchObject({
+      samplesIn: 4,
+      samplesSent: 1,
+      samplesDropped: { unreadable: 3 },
+      samplesPending: 0,
+    });
+    expect(status.log.setAside.length).toBe(1);
+  });
+});
+
+describe('a snapshot', () => {
+  it('holds everything accepted until now as blocks, and leaves the open range open', async () => {
+    const w = world('snap');
+    await w.append(at(1), [['a', at(0), 1]]);
+    await w.cut(at(150));
+    await w.append(at(151), [
+      ['a', at(3), 4],
+      ['a', at(150), 2],
+    ]);
+    let plan: SnapshotPlan = await planSnapshot([w.shard], w.catalogue, at(152), Math.random);
+    expect(plan.items.length).toBe(3);
+    while (plan.done < plan.items.length) plan = await makeItem('snap', plan, [w.shard], bucket, at(152));
+    const samples = await Promise.all(
+      plan.made.map(({ ulid }) => samplesOfBlock(bindings.BUCKET, `snapshots/snap/${plan.name}/${ulid}/`)),
+    );
+    expect(samples.flatMap(points).sort((a, b) => a[1] - b[1])).toEqual([
+      ['a', at(0), 1],
+      ['a', at(3), 4],
+      ['a', at(150), 2],
+    ]);
+    expect((await w.status(at(152))).ranges.map((range) => [range.late, range.samples])).toEqual([
+      [true, 1],
+      [false, 1],
+    ]);
+    expect((await w.blocks()).length).toBe(1);
+  });
+});

@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+import type { RemoteWriteConfig } from '../../src/config/model.ts';
+import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
+import { snappyCompress } from '../../src/encoding/snappy.ts';
+import type { LogDoor } from '../../src/forward/door.ts';
+import { Outbox } from '../../src/forward/outbox.ts';
+import { forwardRound } from '../../src/forward/round.ts';
+import { Log } from '../../src/log/log.ts';
+import { Values } from '../../src/log/table.ts';
+import { samplesOf } from '../durable/log-reader.ts';
+import { sqlite } from '../log/sqlite.ts';
+import { SimClock } from '../sim/clock.ts';
+
+const T0 = Date.UTC(2026, 10, 22);
+const MINUTE = 60_000;
+
+const remote = (name: string, more: Partial<RemoteWriteConfig> = {}): RemoteWriteConfig => ({
+  name,
+  url: `http://${name}/write`,
+  protobufMessage: 'io.prometheus.write.v2.Request',
+  remoteTimeoutMs: 10_000,
+  headers: [],
+  minBackoffMs: 30,
+  maxBackoffMs: 5_000,
+  ...more,
+});
+
+/** A log, and the door to it that forgets its memory (leases) before every call. */
+function world(remotes: readonly RemoteWriteConfig[]) {
+  const clock = new SimClock(T0);
+  const sql = sqlite();
+  const log = new Log(sql);
+  const values = new Values(sql);
+  const wanted = { version: 0 };
+  const outbox = (): Outbox => new Outbox(new Log(sql), values, () => wanted.version);
+  const door: LogDoor = {
+    takeForwardBaton: async (_nowMs, plan) => {
+      log.setConsumers(plan.remotes);
+      return outbox().takeBaton();
+    },
+    next: (...call) => outbox().next(...call),
+    renew: (...call) => outbox().renew(...call),
+    acknowledge: (...call) => outbox().acknowledge(...call),
+    retried: (...call) => outbox().retried(...call),
+    setAside: (...call) => outbox().setAside(...call),
+  };
+  log.setConsumers(remotes.map((r) => r.name));
+  let n = 0;
+  const append = (): void => {
+    const builder = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
+    builder.reserve(100);
+    builder.add([builder.symbol('__name__'), builder.symbol('n')], 2, T0 + ++n, 0, 0);
+    const built = builder.finish()[0]!;
+    log.append(clock.now(), [
+      { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) },
+    ]);
+  };
+  /** What each remote got, in order: the n of each sample. */
+  const received = new Map<string, number[]>();
+  const take = async (request: Request): Promise<number> => {
+    const host = new URL(request.url).host;
+    const schema = request.headers.get('Content-Type')?.includes('v2') === true ? 2 : 1;
+    const samples = samplesOf({ schema, body: new Uint8Array(await request.arrayBuffer()) });
+    received.set(host, [...(received.get(host) ?? []), ...samples.map(({ t }) => t - T0)]);
+    return samples.length;
+  };
+  const written = (samples: number): Response =>
+    new Response(null, { status: 204, headers: { 'X-Prometheus-Remote-Write-Samples-Written': String(samples) } });
+  const accept = async (request: Request): Promise<Response> => written(await take(request));
+  const run = (fetch: (request: Request) => Promise<Response>, configVersion = 0): Promise<{ reload: boolean }> =>
+    forwardRound({ configVersion, remotes }, door, {
+      clock,
+      fetch,
+      self: () => Promise.reject(new Error('not self')),
+      random: () => 0.5,
+      userAgent: 'Narthex/test',
+      warn: () => undefined,
+    });
+  const status = (name: string) => log.status(clock.now()).consumers.find((consumer) => consumer.name === name)!;
+  return { clock, sql, append, received, take, accept, written, run, status, wanted, log };
+}
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+
+describe('a forwarding run', () => {
+  it('sends what is in the log and what comes, in order, and says how much', async () => {
+    const w = world([remote('a')]);
+    w.append();
+    w.append();
+    const run = w.run(w.accept);
+    await w.clock.advanceTo(T0 + MINUTE);
+    w.append();
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    expect(await run).toEqual({ reload: false });
+    expect(w.received.get('a')).toEqual(upTo(3));
+    expect(w.status('a')).toMatchObject({
+      samplesSent: 3,
+      samplesPending: 0,
+      requests: 3,
+      requestsFailed: 0,
+      highestSentMs: T0 + 3,
+      healthy: true,
+    });
+  });
+
+  it('goes on with what is pending after any number of failures, in order, nothing twice in effect', async () => {
+    const w = world([remote('a')]);
+    const answers = [500, 0, 429, 503, 204, 500, 204];
+    const fetch = async (request: Request): Promise<Response> => {
+      const status = answers.shift() ?? 204;
+      if (status === 0) throw new Error('connection reset');
+      return status === 204 ? w.accept(request) : new Response('busy', { status });
+    };
+    for (let i = 0; i < 5; i++) w.append();
+    const run = w.run(fetch);
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(w.received.get('a')).toEqual(upTo(5));
+    expect(w.status('a')).toMatchObject({
+      samplesSent: 5,
+      samplesPending: 0,
+      samplesDropped: {},
+      requestsFailed: 2,
+      samplesRetried: 2,
+    });
+  });
+
+  it('holds back nobody for a remote that is down or that hangs', async () => {
+    const w = world([remote('down'), remote('hangs'), remote('live')]);
+    const fetch = async (request: Request): Promise<Response> => {
+      const { host } = new URL(request.url);
+      if (host === 'down') throw new Error('connection refused');
+      if (host === 'hangs') return await new Promise(() => undefined);
+      return await w.accept(request);
+    };
+    const runs: Promise<unknown>[] = [];
+    for (let minute = 0; minute < 5; minute++) {
+      w.append();
+      runs.push(w.run(fetch));
+      await w.clock.advanceTo(T0 + (minute + 1) * MINUTE);
+      expect(w.status('live').samplesPending).toBe(0);
+    }
+    await w.clock.advanceTo(T0 + 10 * MINUTE);
+    await Promise.all(runs);
+    expect(w.received.get('live')).toEqual(upTo(5));
+    expect(w.status('down')).toMatchObject({ samplesSent: 0, samplesPending: 5, healthy: false });
+    expect(w.status('down').lastError?.message).toContain('connection refused');
+    expect(w.status('hangs').lastError?.message).toContain('remote_timeout');
+    expect(w.log.status(0).log.records).toBe(5);
+  });
+
+  it('falls back to 1.0 when the remote does not speak 2.0, also when it says 2xx without understanding', async () => {
+    for (const refusal of [new Response('no', { status: 415 }), new Response(null, { status: 204 })]) {
+      const w = world([remote('old')]);
+      const fetch = async (request: Request): Promise<Response> => {
+        if (request.headers.get('Content-Type')?.includes('v2') === true) return refusal.clone();
+        expect(request.headers.get('X-Prometheus-Remote-Write-Version')).toBe('0.1.0');
+        await w.take(request);
+        return new Response(null, { status: 204 });
+      };
+      w.append();
+      w.append();
+      const run = w.run(fetch);
+      await w.clock.advanceTo(T0 + 3 * MINUTE);
+      await run;
+      expect(w.received.get('old')).toEqual([1, 2]);
+      expect(w.status('old')).toMatchObject({ samplesSent: 2, samplesPending: 0, samplesDropped: {} });
+    }
+  });
+
+  it('never sends again what was refused for good, counts it and keeps the words', async () => {
+    const w = world([remote('strict')]);
+    w.append();
+    w.append();
+    let first = true;
+    const run = w.run(async (request) => {
+      if (!first) return w.accept(request);
+      first = false;
+      return new Response('out of bounds', { status: 400 });
+    });
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(w.received.get('strict')).toEqual([2]);
+    expect(w.status('strict')).toMatchObject({ samplesSent: 1, samplesDropped: { http_400: 1 }, samplesPending: 0 });
+    expect(w.status('strict').lastError?.message).toBe('status 400: out of bounds');
+  });
+
+  it('sets a damaged record aside and goes on', async () => {
+    const w = world([remote('v1', { protobufMessage: 'prometheus.WriteRequest' })]);
+    w.append();
+    w.log.append(T0, [{ schema: 2, samples: 7, maxT: T0, body: snappyCompress(new Uint8Array([0xff])) }]);
+    w.append();
+    const run = w.run(w.accept);
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(w.received.get('v1')).toEqual([1, 2]);
+    expect(w.status('v1')).toMatchObject({ samplesSent: 2, samplesDropped: { unreadable: 7 }, samplesPending: 0 });
+  });
+
+  it('ends when a later run takes over, and when another configuration is wanted', async () => {
+    const w = world([remote('a')]);
+    const first = w.run(w.accept);
+    await w.clock.advanceTo(T0 + 1_000);
+    const second = w.run(w.accept);
+    await w.clock.advanceTo(T0 + 10_000);
+    expect(await first).toEqual({ reload: false });
+    w.wanted.version = 1;
+    await w.clock.advanceTo(T0 + 20_000);
+    expect(await second).toEqual({ reload: true });
+  });
+});
