@@ -134,7 +134,7 @@ export class Cursor {
     const at = this.offset;
     switch (tag & 7) {
       case VARINT:
-        this.int64(end);
+        this.uint32(end);
         return;
       case FIXED64:
         if (end - at < 8) throw cut('a fixed-size number', at);

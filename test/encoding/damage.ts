@@ -1,5 +1,7 @@
 /** Bytes for tests: written as hex, drawn from a seed, and damaged in the ways that wires and disks damage them. */
 
+import { concat } from '../../src/model/bytes.ts';
+
 /** `0a 03 61…`, spaces as you like. */
 export function bytes(hex: string): Uint8Array {
   return Uint8Array.from(hex.replaceAll(/\s/g, '').match(/../g) ?? [], (byte) => parseInt(byte, 16));
@@ -33,32 +35,32 @@ export class Rng {
 
 /** A damaged copy: some bits flipped, bytes replaced, cut short, a piece removed, doubled or inserted. */
 export function mutate(source: Uint8Array, rng: Rng): Uint8Array {
-  const copy = Array.from(source);
-  for (let n = 1 + rng.below(3); n > 0; n--) {
-    const at = rng.below(Math.max(1, copy.length));
-    const length = 1 + rng.below(8);
+  let copy = source.slice();
+  for (let n = 1 + rng.below(3); n > 0 && copy.length > 0; n--) {
+    const at = rng.below(copy.length);
+    const piece = copy.subarray(at, at + 1 + rng.below(8));
     switch (rng.below(7)) {
       case 0:
-        copy[at] = (copy[at] ?? 0) ^ (1 << rng.below(8));
+        copy[at]! ^= 1 << rng.below(8);
         break;
       case 1:
-        copy[at] = rng.next() & 0xff;
+        copy[at] = rng.next();
         break;
       case 2:
         copy[at] = [0x00, 0x7f, 0x80, 0xff][rng.below(4)]!;
         break;
       case 3:
-        copy.length = at;
+        copy = copy.slice(0, at);
         break;
       case 4:
-        copy.splice(at, length);
+        copy = concat([copy.subarray(0, at), copy.subarray(at + piece.length)]);
         break;
       case 5:
-        copy.splice(at, 0, ...copy.slice(at, at + length));
+        copy = concat([copy.subarray(0, at), piece, copy.subarray(at)]);
         break;
       default:
-        copy.splice(at, 0, ...rng.bytes(length));
+        copy = concat([copy.subarray(0, at), rng.bytes(1 + rng.below(8)), copy.subarray(at)]);
     }
   }
-  return Uint8Array.from(copy);
+  return copy;
 }

@@ -6,8 +6,9 @@
  * Invariant: same series, same order, same samples to the bit.
  */
 
-import { BYTES, Cursor, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
+import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
+import { badText } from './bad.ts';
 import type { Decoded, Schema } from './decoded.ts';
 import { SymbolTable } from './symbols.ts';
 import { type LabelRange, newLabelRange, readLabel } from './v1.ts';
@@ -27,10 +28,12 @@ const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
 
 /**
  * The decoded message as one of `schema`; as it is, without a copy, when it has that schema already.
- * A series that `Decoded.bad` marks comes out as incomplete as it is: such are filtered away when a request is received.
+ * Throws DecodeError for a series that `Decoded.bad` marks: such are filtered away when a request is received.
  */
 export function toSchema(decoded: Decoded, schema: Schema): Uint8Array {
   if (decoded.schema === schema) return decoded.message;
+  const bad = decoded.bad.subarray(0, decoded.seriesCount).findIndex((code) => code !== 0);
+  if (bad >= 0) throw new DecodeError(`series ${bad}: ${badText(decoded.bad[bad]!)}`);
   return schema === 1 ? toV1(decoded) : toV2(decoded);
 }
 

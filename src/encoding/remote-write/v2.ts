@@ -114,10 +114,10 @@ function readLabelRefs(cursor: Cursor, end: number, out: Decoded, series: number
   const { nameStart, nameEnd, valueStart, valueEnd, nameRef, valueRef, symbolStart, symbolEnd, symbolCount } = out;
   const bytes = cursor.bytes;
   let label = out.labelCount;
-  let name = waiting;
-  let at = cursor.offset;
+  let name = waiting | 0;
+  let at = cursor.offset | 0;
   while (at < end) {
-    let ref = bytes[at]!;
+    let ref = bytes[at]! | 0;
     if (ref < 0x80) {
       at++;
     } else if (at + 1 < end && bytes[at + 1]! < 0x80) {
@@ -125,10 +125,11 @@ function readLabelRefs(cursor: Cursor, end: number, out: Decoded, series: number
       at += 2;
     } else {
       cursor.offset = at;
-      ref = cursor.uint32(end);
-      at = cursor.offset;
+      ref = cursor.uint32(end) | 0;
+      at = cursor.offset | 0;
     }
-    if (ref >= symbolCount) {
+    // Unsigned: with the sign bit set it is out of range too.
+    if (ref >>> 0 >= symbolCount) {
       out.bad[series] = BAD_REF;
       ref = 0;
     }
