@@ -30,7 +30,11 @@ export class BitWriter {
       return;
     }
     const rest = count - free;
-    this.#store(this.#word | (value >>> rest));
+    const at = this.#at;
+    // Room for this word and the next, which copyTo() lays down unfinished.
+    if (at + 8 > this.#bytes.length) this.#grow();
+    this.#view.setUint32(at, this.#word | (value >>> rest));
+    this.#at = at + 4;
     this.#word = rest === 0 ? 0 : value << (32 - rest);
     this.#free = 32 - rest;
   }
@@ -46,16 +50,11 @@ export class BitWriter {
     out.set(this.#bytes.subarray(0, this.byteLength), at);
   }
 
-  #store(word: number): void {
-    this.#view.setUint32(this.#at, word);
-    this.#at += 4;
-    // Room for one more word, so that copyTo() can always lay down the unfinished one.
-    if (this.#at + 4 > this.#bytes.length) {
-      const bytes = new Uint8Array(2 * this.#bytes.length);
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer);
-    }
+  #grow(): void {
+    const bytes = new Uint8Array(2 * this.#bytes.length);
+    bytes.set(this.#bytes);
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }
 
