@@ -2,7 +2,8 @@
  * Agent: some of the targets. It owns the baton, a page state a target, and a log with a cursor a remote.
  *
  *   when                     what                                              rows
- *   takeBaton                baton moves on; pages of gone targets end         1 (+ 1 record when a target is gone)
+ *   takeBaton                baton moves on; pages of gone targets end         2 (+ 1 record when a target is gone)
+ *   alarm                    cron is silent: ask the Worker for a run          1
  *   append (a flush)         parse → stale → encode → log                      1 a record; 1 a page whose series changed
  *   next / acknowledge       records after a cursor; the cursor moves          0 / 1
  *
@@ -15,17 +16,21 @@ import { snappyCompress } from '../src/encoding/snappy.ts';
 import type { LogDoor } from '../src/forward/door.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { AgentStatus } from '../src/http/status.ts';
-import { Log, type NewRecord } from '../src/log/log.ts';
+import { Log, type NewRecord, RECORD_BYTES_MAX } from '../src/log/log.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
 import { decodeJournal, encodeJournal, enter, type Journal, refuse } from '../src/scrape/journal.ts';
 import { Page } from '../src/scrape/page.ts';
-import type { AgentDoor, FlushAnswer, Scraped } from '../src/scrape/round.ts';
+import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
+import { warn } from './doors.ts';
 import { sqlOf } from './sql.ts';
 
 /** A record is sized to be a send. */
 const RECORD_LIMITS = { samplesMax: 10_000, bytesMax: 512 * 1024 };
+
+/** While cron is silent, the alarm asks this often for a run of about this length. */
+const RESCUE_EVERY_MS = 25_000;
 
 /** What the agent tells of a target; the configuration knows the rest. */
 export type AgentReport = Omit<AgentStatus, 'targets'> & { readonly journal: Journal };
@@ -53,6 +58,8 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     nowMs: number,
     plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
   ): Promise<{ epoch: number }> {
+    // The alarm starts a run should cron ever stop; each run puts it off.
+    await this.ctx.storage.setAlarm(nowMs + RUN_MS);
     try {
       return this.#transaction(() => {
         const baton = takeBaton(this.#baton(), nowMs);
@@ -66,28 +73,38 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     }
   }
 
+  override async alarm(): Promise<void> {
+    // Armed again before the work, and no failure leaves here: an alarm that throws seven times is gone for good.
+    await this.ctx.storage.setAlarm(Date.now() + RESCUE_EVERY_MS);
+    try {
+      await (this.ctx.exports as unknown as { readonly Rescue: { run(): Promise<void> } }).Rescue.run();
+    } catch (error) {
+      warn(`the run that the alarm asked for did not start: ${String(error)}`);
+    }
+  }
+
   async append(nowMs: number, epoch: number, external: Labels, scrapes: readonly Scraped[]): Promise<FlushAnswer> {
     const { fromMs, untilMs } = ownedSlots(this.#baton(), epoch);
     const { pages, journal } = this.#remembered();
     const builder = new RequestBuilder(RECORD_LIMITS);
     const changed = new Map<string, Page>();
     try {
-      for (const { target, result } of scrapes) {
+      for (const { key, target, result } of scrapes) {
         if (result.slotMs < fromMs || result.slotMs >= untilMs) {
           refuse(journal, 'slot of another run');
           continue;
         }
-        const last = journal.targets[target.key];
+        const last = journal.targets[key];
         if (last !== undefined && result.slotMs <= last.slotMs) {
           refuse(journal, 'slot not newer');
           continue;
         }
-        let page = pages.get(target.key);
-        if (page === undefined) pages.set(target.key, (page = Page.decode(this.#pages.get(target.key))));
-        const scraped = page.scrape({ ...target.config, labels: target.labels }, external, result, builder);
-        if (scraped.changed) changed.set(target.key, page);
+        let page = pages.get(key);
+        if (page === undefined) pages.set(key, (page = Page.decode(this.#pages.get(key))));
+        const scraped = page.scrape(target, external, result, builder);
+        if (scraped.changed) changed.set(key, page);
         const { slotMs, timestampMs, durationMs } = result;
-        enter(journal, target.key, { slotMs, timestampMs, durationMs, samples: scraped.samples, error: scraped.error });
+        enter(journal, key, { slotMs, timestampMs, durationMs, samples: scraped.samples, error: scraped.error });
       }
       this.#transaction(() => {
         this.#append(nowMs, builder, journal);
@@ -193,9 +210,13 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   }
 
   #append(nowMs: number, builder: RequestBuilder, journal: Journal): void {
-    const records: NewRecord[] = builder
-      .finish()
-      .map(({ message, samples, maxT }) => ({ schema: 2, samples, maxT, body: snappyCompress(message) }));
+    const records: NewRecord[] = [];
+    for (const { message, samples, maxT } of builder.finish()) {
+      const body = snappyCompress(message);
+      // A message is 512 KiB at most, but for a single series with labels of megabytes: it must not hold back all others.
+      if (body.byteLength <= RECORD_BYTES_MAX) records.push({ schema: 2, samples, maxT, body });
+      else refuse(journal, 'series larger than a record');
+    }
     if (records.length > 0) this.#log.append(nowMs, records, encodeJournal(journal));
   }
 }

@@ -5,7 +5,7 @@ import { forwardRound } from '../src/forward/round.ts';
 import { targetsOf } from '../src/discovery/static.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
-import { scrapeRound } from '../src/scrape/round.ts';
+import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce } from './configuration.ts';
 import { clock, network, warn } from './doors.ts';
@@ -18,15 +18,25 @@ export interface CronDoors {
 }
 
 export const CRONS: Readonly<Record<string, (env: Env, doors: CronDoors) => Promise<void>>> = {
-  '* * * * *': scrapeRun,
-  '*/1 * * * *': forwardRun,
+  '* * * * *': (env, doors) => scrapeRun(env, doors, RUN_MS),
+  '*/1 * * * *': (env, doors) => forwardRun(env, doors, RUN_MS),
   '35 * * * *': cutRun,
 };
 
-async function scrapeRun(env: Env, { self, userAgent }: CronDoors): Promise<void> {
+/** What may go on after an answer was given is stopped after 30 s: a run that no cron started must end before. */
+const RESCUE_MS = 25_000;
+
+/** Scrapes and forwards for a short while. An agent's alarm asks for it, again and again, while cron is silent. */
+export async function rescueRun(env: Env, doors: CronDoors): Promise<void> {
+  warn('no cron has fired for a while: the alarm runs instead');
+  await Promise.all([scrapeRun(env, doors, RESCUE_MS), forwardRun(env, doors, RESCUE_MS)]);
+}
+
+async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number): Promise<void> {
   for (;;) {
     const { version, config } = await inForce(env);
     const plan = {
+      runMs,
       configVersion: version.version,
       external: config.externalLabels,
       targets: targetsOf(config),
@@ -38,10 +48,10 @@ async function scrapeRun(env: Env, { self, userAgent }: CronDoors): Promise<void
   }
 }
 
-async function forwardRun(env: Env, { self, userAgent }: CronDoors): Promise<void> {
+async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: number): Promise<void> {
   for (;;) {
     const { version, config } = await inForce(env);
-    const plan = { configVersion: version.version, remotes: config.remoteWrites };
+    const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
     const doors = { clock, fetch: network, self, userAgent, random: Math.random, warn };
     const ends = await Promise.all(agents(env).map((agent) => forwardRound(plan, agent, doors)));
     if (!ends.some(({ reload }) => reload)) return;

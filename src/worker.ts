@@ -3,7 +3,8 @@
  * here because the platform wants them so.
  */
 
-import { CRONS } from '../durable/crons.ts';
+import { WorkerEntrypoint } from 'cloudflare:workers';
+import { type CronDoors, CRONS, rescueRun } from '../durable/crons.ts';
 import { services } from '../durable/deployment.ts';
 import type { Env } from '../durable/env.ts';
 import { createApp } from './http/app.ts';
@@ -28,12 +29,24 @@ async function dispatch(request: Request, env: Env, ctx: ExecutionContext, inter
   );
 }
 
+const cronDoors = (env: Env, ctx: ExecutionContext): CronDoors => ({
+  self: (request) => dispatch(request, env, ctx, true),
+  userAgent: `Narthex/${VERSION}`,
+});
+
+/** Starts a run for an agent whose alarm found that cron is silent. It answers at once: no object waits for a run. */
+export class Rescue extends WorkerEntrypoint<Env> {
+  async run(): Promise<void> {
+    this.ctx.waitUntil(rescueRun(this.env, cronDoors(this.env, this.ctx)));
+  }
+}
+
 export default {
   fetch: (request, env, ctx) => dispatch(request, env, ctx, false),
   scheduled: async ({ cron }, env, ctx) => {
     const run = CRONS[cron];
     if (run === undefined)
       throw new Error(`no run for the cron ${JSON.stringify(cron)}: wrangler.toml and durable/crons.ts differ`);
-    await run(env, { self: (request) => dispatch(request, env, ctx, true), userAgent: `Narthex/${VERSION}` });
+    await run(env, cronDoors(env, ctx));
   },
 } satisfies ExportedHandler<Env>;

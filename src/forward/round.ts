@@ -23,8 +23,13 @@ export interface ForwardDoors extends SendDoors {
   readonly warn: (message: string) => void;
 }
 
-/** A run that nobody relieves goes on this long: cron may be late by a minute. */
-export const RUN_MS = 150_000;
+export interface ForwardPlan {
+  readonly configVersion: number;
+  readonly remotes: readonly RemoteWriteConfig[];
+  /** How long the run goes on when nobody relieves it, ms. */
+  readonly runMs: number;
+}
+
 /** The host that means the deployment itself. */
 const SELF = 'self';
 /** How often an idle lane looks for new records: a flush comes every five seconds. */
@@ -42,17 +47,13 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
  * Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. Says whether the configuration
  * changed: then the caller begins again with the new one.
  */
-export async function forwardRound(
-  plan: { configVersion: number; remotes: readonly RemoteWriteConfig[] },
-  log: LogDoor,
-  doors: ForwardDoors,
-): Promise<{ reload: boolean }> {
+export async function forwardRound(plan: ForwardPlan, log: LogDoor, doors: ForwardDoors): Promise<{ reload: boolean }> {
   const startMs = doors.clock.now();
   const { epoch } = await log.takeForwardBaton(startMs, {
     configVersion: plan.configVersion,
     remotes: plan.remotes.map((remote) => remote.name),
   });
-  const run: Run = { epoch, endMs: startMs + RUN_MS, configVersion: plan.configVersion, reload: false };
+  const run: Run = { epoch, endMs: startMs + plan.runMs, configVersion: plan.configVersion, reload: false };
   await Promise.all(plan.remotes.map((remote) => lane(remote, run, log, doors)));
   return { reload: run.reload };
 }

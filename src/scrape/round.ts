@@ -9,11 +9,13 @@ import type { Labels } from '../model/labels.ts';
 import type { Clock, Fetch } from '../model/doors.ts';
 import { type ScrapeResult, scrapeTarget } from './fetch.ts';
 import { firstSlotAfter } from './slots.ts';
+import type { PageTarget } from './page.ts';
 import type { Target } from './target.ts';
 
-/** What a flush carries of one scrape. */
+/** What a flush carries of one scrape: no more of the target than its page needs. */
 export interface Scraped {
-  readonly target: Target;
+  readonly key: string;
+  readonly target: PageTarget;
   readonly result: ScrapeResult;
 }
 
@@ -51,6 +53,8 @@ export interface RoundDoors {
 }
 
 export interface RoundPlan {
+  /** How long the run goes on when nobody relieves it, ms. */
+  readonly runMs: number;
   readonly configVersion: number;
   readonly external: Labels;
   readonly targets: readonly Target[];
@@ -81,7 +85,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   });
 
   let end: RoundEnd = 'time is up';
-  let ownedUntilMs = startMs + RUN_MS;
+  let ownedUntilMs = startMs + plan.runMs;
   const nextSlot = plan.targets.map((target) => firstSlotAfter(target, startMs - 1));
   const gathered: Scraped[] = [];
   let scraping = 0;
@@ -93,7 +97,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     scraping++;
     const result = await scrapeTarget(target, slotMs, target.self ? { ...doors, fetch: doors.self } : doors);
     scraping--;
-    gathered.push({ target, result });
+    gathered.push({ key: target.key, target: pageTarget(target), result });
     wake();
   };
 
@@ -156,6 +160,13 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     await (wakeAtMs === Infinity ? woken : Promise.race([woken, clock.sleepUntil(wakeAtMs)]));
   }
 }
+
+const pageTarget = ({ labels, config: { honorLabels, honorTimestamps, sampleLimit } }: Target): PageTarget => ({
+  labels,
+  honorLabels,
+  honorTimestamps,
+  sampleLimit,
+});
 
 const sizeOf = ({ result }: Scraped): number => 1_000 + (result.body?.byteLength ?? 0);
 const bodyBytes = (scrapes: readonly Scraped[]): number => scrapes.reduce((sum, scraped) => sum + sizeOf(scraped), 0);

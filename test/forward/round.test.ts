@@ -68,7 +68,7 @@ function world(remotes: readonly RemoteWriteConfig[]) {
     new Response(null, { status: 204, headers: { 'X-Prometheus-Remote-Write-Samples-Written': String(samples) } });
   const accept = async (request: Request): Promise<Response> => written(await take(request));
   const run = (fetch: (request: Request) => Promise<Response>, configVersion = 0): Promise<{ reload: boolean }> =>
-    forwardRound({ configVersion, remotes }, door, {
+    forwardRound({ runMs: 150_000, configVersion, remotes }, door, {
       clock,
       fetch,
       self: () => Promise.reject(new Error('not self')),
