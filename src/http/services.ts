@@ -1,0 +1,57 @@
+/**
+ * What the HTTP side needs from the rest of the system, and from the deployment. Not an implementation: the worker hands
+ * one in with each request, a test hands in a fake. The one invariant: nothing here is called before access is granted.
+ */
+
+import type { ConfigVersion } from '../config/model.ts';
+import type { Problem } from '../config/problems.ts';
+import type { SystemStatus } from './status.ts';
+
+export type Pushed =
+  | { readonly ok: true; readonly version: ConfigVersion; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export type Reloaded =
+  | { readonly ok: true; readonly version: ConfigVersion }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface SnapshotBlock {
+  readonly ulid: string;
+  /** `index`, `chunks/000001`, …, `meta.json`. */
+  readonly files: readonly string[];
+}
+
+export interface Services {
+  /** The whole system, one call an object. The app keeps the answer for a few seconds. */
+  status(): Promise<SystemStatus>;
+  config(): Promise<{ readonly version: ConfigVersion; readonly text: string }>;
+  pushConfig(text: string, source: 'bucket' | 'start --config'): Promise<Pushed>;
+  reload(): Promise<Reloaded>;
+  /** `POST /api/v1/write`, method check included; access has been granted. */
+  write(request: Request, tenant: string): Promise<Response>;
+  /** Begins or continues a snapshot; `null` lets it choose a name. `progress` is a sentence for people. */
+  snapshot(
+    tenant: string,
+    name: string | null,
+  ): Promise<{ readonly done: boolean; readonly name: string; readonly progress: string }>;
+  /** Null when the tenant has no finished snapshot of this name. */
+  snapshotBlocks(tenant: string, name: string): Promise<readonly SnapshotBlock[] | null>;
+  /** An object of the bucket; `size` in bytes. Keys come only from `src/model/tenant.ts`. */
+  file(key: string): Promise<{ readonly body: ReadableStream; readonly size: number } | null>;
+  /** Counted in this isolate's memory: `requests:204`, `samples_in`, `refused_samples:<reason>`. */
+  counters(): Readonly<Record<string, number>>;
+  /** Unix ms. */
+  readonly nowMs: number;
+}
+
+/** The bindings of the app: `app.fetch(request, env, ctx)`. */
+export interface AppEnv {
+  readonly services: Services;
+  /** Contents of all secrets named `NARTHEX_TOKENS…`. */
+  readonly tokens: readonly string[];
+  /** `127.0.0.1` under `npm start`: whoever reaches that address needs no token. Undefined in a deployment. */
+  readonly open: string | undefined;
+  readonly version: string;
+  /** Dispatched in process, as `self`: it never came over the network. */
+  readonly internal?: boolean;
+}
