@@ -23,6 +23,8 @@ export interface LogStatus {
 /** One consumer of a log: a remote, or the digest. `in = sent + dropped + pending`, always, in samples. */
 export interface ConsumerStatus {
   readonly name: string;
+  /** A remote's, from the configuration; the digest has none. */
+  readonly url?: string;
   /** The last seq that it is done with. */
   readonly cursor: number;
   readonly samplesIn: number;

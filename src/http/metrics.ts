@@ -1,0 +1,252 @@
+/**
+ * `/metrics`: the status of the system in Prometheus' own names where it has a counterpart, else under `narthex_`. Counters
+ * are stored with the event they count, and so exact however often an object forgets; those that are only counted in
+ * memory say so in their help.
+ *
+ * Labels: `agent` and `log` name an object, `remote_name` and `url` a remote as in Prometheus, `tenant` and `shard` a
+ * receiver's. Nothing here is labelled by target, series or range: those grow without bound.
+ */
+
+import { Exposition } from './exposition.ts';
+import { redactedUrl } from './humanise.ts';
+import type { AgentStatus, BlockStatus, ConsumerStatus, IngesterStatus, LogStatus, SystemStatus } from './status.ts';
+
+const IN_MEMORY = "Counted in this isolate's memory, resets with it.";
+/** A remote refused these for good; the other reasons are why samples were never sent. */
+const REFUSED_BY_REMOTE = /^http_/;
+
+export interface MetricsExtra {
+  readonly version: string;
+  readonly counters: Readonly<Record<string, number>>;
+  /** Whether the last reload that this isolate saw succeeded; null when it saw none. */
+  readonly lastReloadOk: boolean | null;
+}
+
+/** The whole exposition, text format 0.0.4. */
+export function renderMetrics(status: SystemStatus, extra: MetricsExtra): string {
+  const out = new Exposition();
+  deployment(out, status, extra);
+  for (const agent of status.agents) agentMetrics(out, agent);
+  for (const ingester of status.ingesters) ingesterMetrics(out, ingester);
+  blockMetrics(out, status.blocks);
+  memoryMetrics(out, extra.counters);
+  return out.toString();
+}
+
+function deployment(out: Exposition, status: SystemStatus, extra: MetricsExtra): void {
+  out
+    .gauge('prometheus_build_info', 'Always 1, with the version of Narthex that answers.')
+    .add(1, { version: extra.version, application: 'narthex' });
+  out
+    .gauge('prometheus_config_last_reload_successful', `Whether the last reload was successful. ${IN_MEMORY}`)
+    .add(extra.lastReloadOk === false ? 0 : 1);
+  out
+    .gauge(
+      'prometheus_config_last_reload_success_timestamp_seconds',
+      'When the configuration in force was pushed; absent while it is the bundled one.',
+    )
+    .add(seconds(status.config.pushedAtMs));
+  out
+    .gauge('narthex_config_version', 'Version of the configuration in force, with where it came from.')
+    .add(status.config.version, { source: status.config.source });
+}
+
+function agentMetrics(out: Exposition, agent: AgentStatus): void {
+  const of = { agent: agent.name };
+  out
+    .counter('prometheus_agent_samples_appended_total', 'Samples that were scraped and appended to the log.')
+    .add(agent.log.samplesIn, { ...of, type: 'float' });
+  targetMetrics(out, agent);
+  out.counter('narthex_scrapes_total', 'Scrapes that were appended, successful or not.').add(agent.scrapes, of);
+  const refused = out.counter('narthex_scrapes_refused_total', 'Scrapes that were not appended, by reason.');
+  for (const [reason, n] of Object.entries(agent.scrapesRefused)) refused.add(n, { ...of, reason });
+  out.gauge('narthex_agent_epoch', 'Epoch of the baton: grows with each run that takes it.').add(agent.epoch, of);
+  out
+    .gauge('narthex_agent_baton_taken_timestamp_seconds', 'When the baton was last taken.')
+    .add(seconds(agent.batonTakenAtMs), of);
+  out
+    .gauge('narthex_agent_config_version', 'Version of the configuration that the agent works with.')
+    .add(agent.configVersion, of);
+  out
+    .gauge('prometheus_remote_storage_highest_timestamp_in_seconds', 'Highest timestamp of a sample in the log.')
+    .add(seconds(agent.highestMs), of);
+
+  const log = `agent/${agent.name}`;
+  logMetrics(out, log, agent.log);
+  for (const remote of agent.remotes) {
+    remoteMetrics(out, agent, remote);
+    consumerMetrics(out, log, remote);
+  }
+}
+
+function targetMetrics(out: Exposition, agent: AgentStatus): void {
+  const pools = new Map<string, number>();
+  const health = { up: 0, down: 0, unknown: 0 };
+  for (const target of agent.targets) {
+    pools.set(target.job, (pools.get(target.job) ?? 0) + 1);
+    health[target.health]++;
+  }
+  const poolTargets = out.gauge('prometheus_target_scrape_pool_targets', 'Targets in this scrape pool.');
+  for (const [job, n] of pools) poolTargets.add(n, { agent: agent.name, scrape_job: job });
+  const targets = out.gauge('narthex_targets', 'Targets by health; unknown is one that was not scraped yet.');
+  for (const [state, n] of Object.entries(health)) targets.add(n, { agent: agent.name, health: state });
+}
+
+/** Prometheus' queue metrics, which its alerts and dashboards read. */
+function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStatus): void {
+  const of = { agent: agent.name, remote_name: remote.name, url: redactedUrl(remote.url ?? '') };
+  const name = (rest: string): string => `prometheus_remote_storage_${rest}`;
+  const dropped = Object.entries(remote.samplesDropped);
+  const failed = dropped.filter(([reason]) => REFUSED_BY_REMOTE.test(reason)).reduce((sum, [, n]) => sum + n, 0);
+
+  out.counter(name('samples_in_total'), 'Samples that were given to remote storage.').add(remote.samplesIn, of);
+  out.counter(name('samples_total'), 'Samples that the remote acknowledged.').add(remote.samplesSent, of);
+  out.counter(name('samples_failed_total'), 'Samples that the remote refused for good.').add(failed, of);
+  out
+    .counter(name('samples_retried_total'), 'Samples sent again after a recoverable error.')
+    .add(remote.samplesRetried, of);
+  const droppedTotal = out.counter(
+    name('samples_dropped_total'),
+    'Samples that were never sent, by reason; what the remote refused is in samples_failed_total.',
+  );
+  for (const [reason, n] of dropped) if (!REFUSED_BY_REMOTE.test(reason)) droppedTotal.add(n, { ...of, reason });
+  out
+    .gauge(name('samples_pending'), 'Samples that stand in the log and wait for this remote.')
+    .add(remote.samplesPending, of);
+  out.counter(name('bytes_total'), 'Bytes of compressed requests that were acknowledged.').add(remote.bytesSent, of);
+  out
+    .gauge(name('queue_highest_timestamp_seconds'), 'Highest timestamp of a sample that waits or was sent.')
+    .add(seconds(agent.highestMs), of);
+  out
+    .gauge(name('queue_highest_sent_timestamp_seconds'), 'Highest timestamp of a sample that the remote acknowledged.')
+    .add(seconds(remote.highestSentMs), of);
+}
+
+/** The same for every consumer, remote or digest: `in = sent + dropped + pending`. */
+function consumerMetrics(out: Exposition, log: string, consumer: ConsumerStatus): void {
+  const of = { log, consumer: consumer.name };
+  out
+    .counter(
+      'narthex_consumer_samples_in_total',
+      'Samples appended since the consumer began: sent + dropped + pending.',
+    )
+    .add(consumer.samplesIn, of);
+  out
+    .counter('narthex_consumer_samples_sent_total', 'Samples that the consumer is done with.')
+    .add(consumer.samplesSent, of);
+  const dropped = out.counter(
+    'narthex_consumer_samples_dropped_total',
+    'Samples that the consumer never got, by reason.',
+  );
+  for (const [reason, n] of Object.entries(consumer.samplesDropped)) dropped.add(n, { ...of, reason });
+  out.gauge('narthex_consumer_samples_pending', 'Samples that wait for the consumer.').add(consumer.samplesPending, of);
+  out.gauge('narthex_consumer_records_pending', 'Records that wait for the consumer.').add(consumer.recordsPending, of);
+  out
+    .gauge('narthex_consumer_lag_seconds', 'Age of the oldest record that waits for the consumer; 0 when none does.')
+    .add(consumer.lagMs / 1000, of);
+  out
+    .counter('narthex_consumer_requests_total', 'Requests or batches that the consumer took.')
+    .add(consumer.requests, of);
+  out.counter('narthex_consumer_requests_failed_total', 'Those of them that failed.').add(consumer.requestsFailed, of);
+  out
+    .gauge('narthex_consumer_healthy', '0 while the consumer backs off after an error.')
+    .add(consumer.healthy ? 1 : 0, of);
+}
+
+function logMetrics(out: Exposition, log: string, status: LogStatus): void {
+  const of = { log };
+  out.gauge('narthex_log_records', 'Records that stand in the log.').add(status.records, of);
+  out.gauge('narthex_log_bytes', 'Bytes of records that stand in the log.').add(status.bytes, of);
+  out.gauge('narthex_log_limit_bytes', 'Bytes that the log may hold.').add(status.bytesMax, of);
+  out.counter('narthex_log_records_appended_total', 'Records ever appended.').add(status.recordsIn, of);
+  out.counter('narthex_log_samples_appended_total', 'Samples ever appended.').add(status.samplesIn, of);
+  out.counter('narthex_log_appended_bytes_total', 'Bytes ever appended.').add(status.bytesIn, of);
+  out
+    .gauge('narthex_log_set_aside_records', 'Records that could not be read and were set aside.')
+    .add(status.setAside.length, of);
+  out
+    .gauge('narthex_log_oldest_record_timestamp_seconds', 'When the oldest record was appended.')
+    .add(seconds(status.oldestAtMs), of);
+}
+
+function ingesterMetrics(out: Exposition, ingester: IngesterStatus): void {
+  const of = { tenant: ingester.tenant, shard: String(ingester.shard) };
+  const log = `ingester/${ingester.tenant}/${ingester.shard}`;
+  logMetrics(out, log, ingester.log);
+  consumerMetrics(out, log, ingester.digest);
+  out
+    .counter('narthex_digest_duplicate_samples_total', 'Identical samples that came again: stored once.')
+    .add(ingester.samplesDuplicate, of);
+  out
+    .counter('narthex_digest_conflicting_samples_total', 'Other values for a taken timestamp: the first was kept.')
+    .add(ingester.samplesConflicting, of);
+  out
+    .gauge('narthex_cut_watermark_timestamp_seconds', 'Ranges that end at or before it have been cut into blocks.')
+    .add(seconds(ingester.watermarkMs), of);
+
+  for (const late of [false, true]) {
+    const ranges = ingester.ranges.filter((range) => range.late === late);
+    const sum = (value: (range: IngesterStatus['ranges'][number]) => number): number =>
+      ranges.reduce((total, range) => total + value(range), 0);
+    const labels = { ...of, late: String(late) };
+    out
+      .gauge('narthex_ranges', 'Block ranges that hold samples and are not cut; late ones had been cut before.')
+      .add(ranges.length, labels);
+    out.gauge('narthex_range_segments', 'Sorted segments in these ranges.').add(
+      sum((range) => range.segments),
+      labels,
+    );
+    out.gauge('narthex_range_samples', 'Samples in these ranges.').add(
+      sum((range) => range.samples),
+      labels,
+    );
+    out.gauge('narthex_range_bytes', 'Bytes of segments in these ranges.').add(
+      sum((range) => range.bytes),
+      labels,
+    );
+  }
+}
+
+function blockMetrics(out: Exposition, blocks: readonly BlockStatus[]): void {
+  for (const [tenant, own] of Map.groupBy(blocks, (block) => block.tenant)) {
+    const of = { tenant };
+    const sum = (value: (block: BlockStatus) => number): number =>
+      own.reduce((total, block) => total + value(block), 0);
+    out.gauge('prometheus_tsdb_blocks_loaded', 'Blocks in the bucket.').add(own.length, of);
+    out.gauge('prometheus_tsdb_storage_blocks_bytes', 'Bytes of all blocks in the bucket.').add(
+      sum((block) => block.bytes),
+      of,
+    );
+    out.gauge('narthex_blocks_samples', 'Samples in all blocks.').add(
+      sum((block) => block.samples),
+      of,
+    );
+    out
+      .gauge('narthex_blocks_newest_end_timestamp_seconds', 'End of the newest block.')
+      .add(own.reduce((newest, block) => Math.max(newest, block.maxTime), 0) / 1000, of);
+  }
+}
+
+/** `requests:204` and the like; whatever has no name of its own here appears as an event, so that nothing is hidden. */
+function memoryMetrics(out: Exposition, counters: Readonly<Record<string, number>>): void {
+  for (const [key, n] of Object.entries(counters)) {
+    const colon = key.indexOf(':');
+    const event = colon < 0 ? key : key.slice(0, colon);
+    const detail = colon < 0 ? '' : key.slice(colon + 1);
+    if (event === 'requests') {
+      out
+        .counter('narthex_receiver_requests_total', `Remote-write requests by status code. ${IN_MEMORY}`)
+        .add(n, { code: detail });
+    } else if (event === 'samples_in') {
+      out.counter('narthex_receiver_samples_total', `Samples that were received and logged. ${IN_MEMORY}`).add(n);
+    } else if (event === 'refused_samples') {
+      out
+        .counter('narthex_receiver_refused_samples_total', `Samples that were refused, by reason. ${IN_MEMORY}`)
+        .add(n, { reason: detail });
+    } else {
+      out.counter('narthex_events_total', `Other events. ${IN_MEMORY}`).add(n, { event, detail });
+    }
+  }
+}
+
+const seconds = (ms: number | null): number | null => (ms === null ? null : ms / 1000);
