@@ -1,0 +1,60 @@
+/** What somebody should look at now, worst first. Only what is wrong at this moment: totals of the past are no reason. */
+
+import { count, duration } from '../humanise.ts';
+import type { LogStatus, SystemStatus } from '../status.ts';
+import { CUT_OVERDUE_MS, cutAtMs } from './ranges.ts';
+
+/** From here on a log deserves a look. */
+export const LOG_FULL_SHARE = 0.8;
+/** Cron comes every minute, and a run that nobody relieves goes on for two and a half. */
+const RUN_MISSED_MS = 5 * 60_000;
+
+export interface Notice {
+  readonly level: 'bad' | 'warn';
+  readonly text: string;
+  /** The section that shows it. */
+  readonly section: 'targets' | 'log' | 'receiver' | 'blocks' | null;
+}
+
+/** `problems` are those of the tokens. */
+export function attention(status: SystemStatus, problems: readonly string[]): Notice[] {
+  const notices: Notice[] = [];
+  const bad = (section: Notice['section'], text: string): number => notices.push({ level: 'bad', text, section });
+  const warn = (section: Notice['section'], text: string): number => notices.push({ level: 'warn', text, section });
+  const log = (whose: string, section: 'log' | 'receiver', { bytes, bytesMax, setAside }: LogStatus): void => {
+    if (logShare(bytes, bytesMax) >= LOG_FULL_SHARE) {
+      warn(section, `${whose} is ${Math.floor(logShare(bytes, bytesMax) * 100)} % full`);
+    }
+    if (setAside.length > 0) warn(section, `${whose}: ${plural(setAside.length, 'record')} set aside as unreadable`);
+  };
+
+  for (const agent of status.agents) {
+    const down = agent.targets.filter((target) => target.health === 'down').length;
+    if (down > 0) bad('targets', `${down} of ${plural(agent.targets.length, 'target')} down`);
+    const silentMs = agent.batonTakenAtMs === null ? 0 : status.nowMs - agent.batonTakenAtMs;
+    if (agent.targets.length > 0 && silentMs > RUN_MISSED_MS) {
+      bad('targets', `no run has come to agent ${agent.name} for ${duration(silentMs)}: are the cron triggers on?`);
+    }
+    for (const remote of agent.remotes) {
+      if (!remote.healthy) bad('log', `remote ${remote.name} is failing, ${count(remote.samplesPending)} samples wait`);
+    }
+    log(`the log of agent ${agent.name}`, 'log', agent.log);
+  }
+  for (const ingester of status.ingesters) {
+    const whose = `receiver ${ingester.tenant}/${ingester.shard}`;
+    if (!ingester.digest.healthy) bad('receiver', `${whose} cannot digest its log`);
+    log(`the log of ${whose}`, 'receiver', ingester.log);
+    const overdue = ingester.ranges.filter(
+      (range) => !range.late && status.nowMs > cutAtMs(range) + CUT_OVERDUE_MS,
+    ).length;
+    if (overdue > 0) warn('receiver', `${whose}: ${plural(overdue, 'range')} should have been cut by now`);
+  }
+  for (const problem of problems) warn(null, problem);
+  return notices.sort((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1));
+}
+
+/** How full a log is, 0 to 1. */
+export const logShare = (bytes: number, bytesMax: number): number => (bytesMax > 0 ? Math.min(1, bytes / bytesMax) : 0);
+
+/** `1 target`, `1,200 targets`. */
+export const plural = (n: number, word: string): string => `${count(n)} ${word}${n === 1 ? '' : 's'}`;

@@ -1,0 +1,199 @@
+import { expect, it } from 'vitest';
+import { renderPage, pageResponse } from '../../src/http/page/page.tsx';
+import { SCRIPT, STYLE } from '../../src/http/page/style.ts';
+import type { SystemStatus } from '../../src/http/status.ts';
+import { agent, block, consumer, ingester, log, NOW, system, target } from './fake.ts';
+
+const props = (status: SystemStatus, problems: string[] = []) => ({
+  status,
+  tenant: 'anonymous',
+  version: '0.1.0',
+  origin: 'http://localhost:8787',
+  problems,
+});
+
+/** What a reader sees: no tags, entities resolved, one space. */
+function words(status: SystemStatus, problems: string[] = []): string {
+  const body = renderPage(props(status, problems))
+    .replace(/^.*<main/s, '<main')
+    .replace(/<script.*$/s, '');
+  return body
+    .replace(/<title>.*?<\/title>/gs, '')
+    .replace(/<[^>]*>/g, ' ')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')
+    .replace(/\s+/g, ' ');
+}
+
+it('tells the way of the samples in its order', () => {
+  const page = words(system({ ingesters: [ingester()], blocks: [block()] }));
+  const stations = ['Narthex', 'Targets up', 'Nothing needs a look', 'Log and remotes', 'Receiver', 'Blocks 1 block'];
+  const places = stations.map((station) => page.indexOf(station));
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+  expect(places[0]).toBeGreaterThanOrEqual(0);
+  for (const fact of [
+    'Version 0.1.0',
+    'version 3, from the bucket , 2 h ago',
+    '2026-11-22 13:05:09 UTC',
+    'Targets up 1 / 1 1,420 scrapes',
+    'Samples logged 123 k 60 records in the log',
+    'Forwarded 122 k 1,456 wait, 7.2 s behind',
+    'Received 122 k 98.8 k in 1 open range',
+    'In blocks 1.23 M 1 block',
+    'up narthex self http://self/metrics 9 s ago every 15s 13 ms 87',
+    '60 records, 1.23 MB of 8 GB',
+    'sending own receiver http://self/api/v1/write',
+    'To digest 1,000 for 21 s',
+    'Cut up to 1 h 5 min ago',
+    'filling 12:00–14:00 UTC 98.8 k samples · 346 kB in 4 segments',
+    'first hourly cut after 14:30 UTC, in 1 h 24 min',
+    '10:05–12:05 01KAN5Z1D0M4V7Q8X2C3B4N5P6 1.23 M 870 2.35 MB 25 min ago',
+  ]) {
+    expect(page).toContain(fact);
+  }
+});
+
+it('has the exact number behind every humanised one', () => {
+  const html = renderPage(props(system()));
+  for (const title of [
+    'title="123,456"',
+    'title="1,234,567 bytes"',
+    'title="7,200 ms"',
+    'title="2026-11-22T13:05:00Z"',
+  ]) {
+    expect(html).toContain(title);
+  }
+});
+
+it('says what will happen next where nothing is yet', () => {
+  const none = words(system({ agents: [], ingesters: [], blocks: [] }));
+  expect(none).toContain('npx narthex config push prometheus.yml');
+  expect(none).toContain('the first one comes with the next cron trigger, within a minute');
+  expect(none).toContain('remote_write: - url: http://localhost:8787/api/v1/write');
+  expect(none).toContain('the first block is cut 30 minutes after its range has ended');
+  const first = words(
+    system({ agents: [agent({ remotes: [] })], ingesters: [ingester({ watermarkMs: 0 })], blocks: [] }),
+  );
+  expect(first).toContain('No block yet. The first is cut in the first hourly run after 14:30 UTC, in 1 h 24 min');
+  expect(first).toContain('No remote: add remote_write');
+  expect(first).toContain('Cut up to nothing yet');
+});
+
+it('shows what needs a look, and nothing that is over', () => {
+  const status = system({
+    agents: [
+      agent({
+        batonTakenAtMs: NOW - 600_000,
+        targets: [target({ health: 'down', lastError: 'connection refused' }), target()],
+        log: log({ bytes: 6.9e9, setAside: [{ seq: 8, reason: 'crc' }] }),
+        remotes: [
+          consumer({
+            name: 'mimir',
+            healthy: false,
+            samplesDropped: { http_400: 120 },
+            lastError: { atMs: NOW - 12_000, message: 'status 503: ring is empty' },
+          }),
+          consumer({ name: 'calm', lastError: { atMs: NOW - 3_600_000, message: 'status 429' } }),
+        ],
+      }),
+    ],
+    ingesters: [
+      ingester({
+        samplesConflicting: 2,
+        conflictExample: '{__name__="up"} at 12:00:15: 1, then 0',
+        ranges: [false, true].map((late) => ({
+          startMs: NOW - 8 * 3_600_000,
+          endMs: NOW - 6 * 3_600_000,
+          late,
+          segments: 1,
+          samples: 1,
+          bytes: 1,
+        })),
+      }),
+    ],
+  });
+  const page = words(status, ['NARTHEX_TOKENS, line 3: expected 4 fields, got 3; the line is ignored']);
+  for (const fact of [
+    'trouble 1 of 2 targets down',
+    'trouble no run has come to agent default for 10 min',
+    'trouble remote mimir is failing, 1,456 samples wait',
+    'warning the log of agent default is 86 % full',
+    'warning the log of agent default: 1 record set aside',
+    'record 8: crc',
+    'warning receiver anonymous/0: 1 range should have been cut by now',
+    'warning NARTHEX_TOKENS, line 3',
+    'connection refused',
+    'backing off mimir',
+    '120 http_400',
+    'Last error 12 s ago : status 503: ring is empty',
+    'Last error 1 h ago , over since: status 429',
+    '{__name__="up"} at 12:00:15: 1, then 0',
+  ]) {
+    expect(page).toContain(fact);
+  }
+  expect(page).not.toContain('remote calm is failing');
+});
+
+it('escapes every word from outside', () => {
+  const evil = `"><script>alert('x')</script>`;
+  const status = system({
+    config: { source: 'bucket', version: 1, pushedAtMs: NOW },
+    agents: [
+      agent({
+        name: evil,
+        log: log({ setAside: [{ seq: 1, reason: evil }] }),
+        scrapesRefused: { [evil]: 1 },
+        targets: [
+          target({
+            job: evil,
+            url: evil,
+            lastError: evil,
+            labels: [evil, 'instance'].map((name) => ({ name, value: evil })),
+          }),
+        ],
+        remotes: [
+          consumer({ name: evil, url: evil, samplesDropped: { [evil]: 1 }, lastError: { atMs: NOW, message: evil } }),
+        ],
+      }),
+    ],
+    ingesters: [ingester({ tenant: evil, conflictExample: evil }), ingester({ tenant: 'b' })],
+    blocks: [block({ ulid: evil, tenant: evil }), block()],
+  });
+  const html = renderPage({ ...props(status, [evil]), origin: evil, version: evil });
+  expect(html.match(/<script/g)).toHaveLength(1);
+  expect(html).not.toContain("alert('x')");
+});
+
+it('stays short with thousands of targets, those in trouble in front', () => {
+  const targets = Array.from({ length: 3000 }, (_, i) =>
+    target({ key: String(i), labels: [{ name: 'instance', value: `i${i}` }], health: i === 2999 ? 'down' : 'up' }),
+  );
+  const status = system({ agents: [agent({ targets })] });
+  const page = words(status);
+  expect(page).toContain('2,999 of 3,000 up State Job');
+  expect(page).toMatch(/Samples down narthex i2999/);
+  expect(page).toContain('2,800 more targets');
+  expect(renderPage(props(status)).length).toBeLessThan(300_000);
+});
+
+it('allows nothing to run but its own script', async () => {
+  const answer = await pageResponse(props(system()));
+  const policy = answer.headers.get('content-security-policy')!;
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).not.toContain('unsafe');
+  const html = await answer.text();
+  for (const [tag, source] of [
+    ['style', STYLE],
+    ['script type="module"', SCRIPT],
+  ] as const) {
+    const between = new RegExp(`<${tag}>(.*?)</${tag.split(' ')[0]}>`, 's').exec(html)![1]!;
+    expect(between).toBe(source);
+    const digest = Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(between)));
+    expect(policy).toContain(`'sha256-${digest.toString('base64')}'`);
+  }
+  // No attribute that the policy would block.
+  expect(html).not.toMatch(/ (style|on\w+)="/);
+});
