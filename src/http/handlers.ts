@@ -1,0 +1,229 @@
+/**
+ * What each route answers. Access is settled before (`auth.ts`), by the table of `access.ts`; a handler uses the caller only
+ * to know whose data it is.
+ */
+
+import type { Context } from 'hono';
+import { isSnapshotName } from '../compact/snapshot.ts';
+import { formatProblems } from '../config/problems.ts';
+import { redactConfig } from '../config/redact.ts';
+import { blockKey, snapshotKey } from '../model/tenant.ts';
+import { isUlid } from '../model/ulid.ts';
+import { methodsAt, visibleTo, type Route } from './access.ts';
+import { isOpen, type Caller } from './auth.ts';
+import { readBody } from './body.ts';
+import { failure, success, text } from './envelope.ts';
+import { EXPOSITION_TYPE } from './exposition.ts';
+import { timestamp } from './humanise.ts';
+import type { Memory } from './memory.ts';
+import { renderMetrics } from './metrics.ts';
+import { pageResponse } from './page/page.tsx';
+import type { AppEnv, Services } from './services.ts';
+import { targetsData } from './targets.ts';
+import { parseTokens } from './tokens.ts';
+
+type C = Context<{ Bindings: AppEnv }>;
+export type Handler = (c: C, caller: Caller, memory: Memory) => Response | Promise<Response>;
+
+const CONFIG_BYTES_MAX = 1_000_000;
+const BLOCK_FILE = /^(meta\.json|index|chunks\/\d{6})$/;
+const CONFIG_FILE = 'prometheus.yml';
+
+const healthy: Handler = () => text(200, 'Narthex is healthy.');
+
+const ready: Handler = async (c) => {
+  const { problems } = parseTokens(c.env.tokens);
+  try {
+    await c.env.services.config();
+  } catch (error) {
+    return text(
+      503,
+      ['Narthex is not ready: its configuration cannot be read.', message(error), ...problems].join('\n'),
+    );
+  }
+  return text(200, ['Narthex is ready.', ...problems].join('\n'));
+};
+
+const page: Handler = async (c, caller, memory) =>
+  pageResponse({
+    status: visibleTo(caller.tenant, await memory.status(c.env.services)),
+    tenant: caller.tenant,
+    version: c.env.version,
+    origin: new URL(c.req.url).origin,
+    problems: parseTokens(c.env.tokens).problems,
+  });
+
+const metrics: Handler = async (c, caller, memory) => {
+  const { services, version } = c.env;
+  const status = visibleTo(caller.tenant, await memory.status(services));
+  const body = renderMetrics(status, { version, counters: services.counters(), lastReloadOk: memory.lastReloadOk });
+  return new Response(body, { headers: { 'content-type': EXPOSITION_TYPE, 'cache-control': 'no-store' } });
+};
+
+const write: Handler = (c, caller) => c.env.services.write(c.req.raw, caller.tenant);
+
+const targets: Handler = async (c, caller, memory) => {
+  const status = visibleTo(caller.tenant, await memory.status(c.env.services));
+  return success(targetsData(status, c.req.query('state') ?? null, c.req.query('scrapePool') ?? null));
+};
+
+const config: Handler = async (c) => {
+  const { version, text: yaml } = await c.env.services.config();
+  return success({ yaml: redactConfig(yaml), ...versionData(version) });
+};
+
+const buildinfo: Handler = (c) =>
+  success({
+    application: 'Narthex',
+    version: c.env.version,
+    revision: '',
+    branch: '',
+    buildUser: '',
+    buildDate: '',
+    goVersion: '',
+  });
+
+const blocks: Handler = async (c, caller, memory) => {
+  const status = await memory.status(c.env.services);
+  return success({ blocks: status.blocks.filter((block) => block.tenant === caller.tenant) });
+};
+
+const reload: Handler = async (c, _caller, memory) => {
+  const reloaded = await c.env.services.reload();
+  memory.lastReloadOk = reloaded.ok;
+  memory.forgetStatus();
+  if (!reloaded.ok) return text(400, `nothing was changed:\n${formatProblems(CONFIG_FILE, reloaded.problems)}`);
+  return text(200, `configuration in force: ${reloaded.version.source}, version ${reloaded.version.version}`);
+};
+
+const pushConfig: Handler = async (c, _caller, memory) => {
+  const body = await readBody(c.req.raw, CONFIG_BYTES_MAX);
+  if (body === null) {
+    return failure(c.req.path, 413, 'bad_data', `a configuration may have ${CONFIG_BYTES_MAX} bytes`);
+  }
+  const yaml = decodeUtf8(body);
+  if (yaml === null) return failure(c.req.path, 400, 'bad_data', 'the configuration is not UTF-8 text');
+  const fromStart = isOpen(c.env) && c.req.header('x-narthex-config-source') === 'start';
+  const pushed = await c.env.services.pushConfig(yaml, fromStart ? 'start --config' : 'bucket');
+  memory.lastReloadOk = pushed.ok;
+  memory.forgetStatus();
+  if (pushed.ok) return success({ ...versionData(pushed.version), warnings: pushed.warnings });
+  const report = formatProblems(CONFIG_FILE, pushed.problems);
+  return failure(c.req.path, 400, 'bad_data', report, {}, { problems: pushed.problems });
+};
+
+const snapshot: Handler = async (c, caller, memory) => {
+  const name = c.req.query('name') ?? null;
+  if (name !== null && !isSnapshotName(name)) return badSnapshotName(c);
+  const taken = await c.env.services.snapshot(caller.tenant, name);
+  memory.forgetStatus();
+  return taken.done ? success({ name: taken.name }) : success({ name: taken.name, progress: taken.progress }, 202);
+};
+
+const snapshotBlocks: Handler = async (c, caller) => {
+  const name = c.req.param('name') ?? '';
+  if (!isSnapshotName(name)) return badSnapshotName(c);
+  const found = await c.env.services.snapshotBlocks(caller.tenant, name);
+  return found === null ? notFound(c, `no finished snapshot ${name}`) : success({ name, blocks: found });
+};
+
+const snapshotFile: Handler = (c, caller) => {
+  const { name = '', ulid = '', file = '' } = c.req.param() as Partial<Record<string, string>>;
+  if (!isSnapshotName(name) || !isUlid(ulid) || !BLOCK_FILE.test(file)) return notFound(c, 'no such file');
+  return fileResponse(c, file, snapshotKey(caller.tenant, name, `${ulid}/${file}`));
+};
+
+const blockFile: Handler = (c, caller) => {
+  const { ulid = '', file = '' } = c.req.param() as Partial<Record<string, string>>;
+  if (!isUlid(ulid) || !BLOCK_FILE.test(file)) return notFound(c, 'no such file');
+  return fileResponse(c, file, blockKey(caller.tenant, ulid, file));
+};
+
+async function fileResponse(c: C, file: string, key: string): Promise<Response> {
+  const found = await c.env.services.file(key);
+  if (found === null) return notFound(c, 'no such file');
+  return new Response(found.body, {
+    headers: {
+      'content-type': file === 'meta.json' ? 'application/json' : 'application/octet-stream',
+      'content-length': String(found.size),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    },
+  });
+}
+
+/** As Prometheus' agent mode answers what needs its database: 422, `execution`. */
+const unavailable: Handler = (c) =>
+  failure(
+    c.req.path,
+    422,
+    'execution',
+    'unavailable with Narthex: it collects, keeps and forwards samples, and does not answer queries yet; ' +
+      'query a remote that it writes to, or a Prometheus on the blocks of `npx narthex blocks pull DIR`',
+  );
+
+const unknown: Handler = (c) => {
+  const methods = methodsAt(c.req.path);
+  if (methods.length === 0) return notFound(c, `nothing answers at ${c.req.path}`);
+  const allow = methods.join(', ');
+  return failure(c.req.path, 405, 'bad_data', `${c.req.path} takes ${allow}`, { allow });
+};
+
+export const HANDLERS: Record<Route, Handler> = {
+  'GET /': page,
+  'GET /-/healthy': healthy,
+  'GET /-/ready': ready,
+  'POST /-/reload': reload,
+  'GET /metrics': metrics,
+  'ALL /api/v1/write': write,
+  'GET /api/v1/targets': targets,
+  'GET /api/v1/status/config': config,
+  'GET /api/v1/status/buildinfo': buildinfo,
+  'GET /api/v1/status/tsdb/blocks': blocks,
+  'PUT /api/v1/admin/config': pushConfig,
+  'POST /api/v1/admin/tsdb/snapshot': snapshot,
+  'GET /api/v1/admin/tsdb/snapshots/:name': snapshotBlocks,
+  'GET /api/v1/admin/tsdb/snapshots/:name/:ulid/:file{.+}': snapshotFile,
+  'GET /api/v1/admin/tsdb/blocks/:ulid/:file{.+}': blockFile,
+  'ALL /api/v1/query': unavailable,
+  'ALL /api/v1/query_range': unavailable,
+  'ALL /api/v1/query_exemplars': unavailable,
+  'ALL /api/v1/format_query': unavailable,
+  'ALL /api/v1/parse_query': unavailable,
+  'ALL /api/v1/series': unavailable,
+  'ALL /api/v1/labels': unavailable,
+  'ALL /api/v1/label/:name/values': unavailable,
+  'ALL /api/v1/metadata': unavailable,
+  'ALL /api/v1/read': unavailable,
+  'ALL /api/v1/rules': unavailable,
+  'ALL /api/v1/alerts': unavailable,
+  'ALL /api/v1/alertmanagers': unavailable,
+  'ALL /api/v1/status/tsdb': unavailable,
+  'ALL /api/v1/admin/tsdb/delete_series': unavailable,
+  'ALL /api/v1/admin/tsdb/clean_tombstones': unavailable,
+  'ALL /*': unknown,
+};
+
+const notFound = (c: C, error: string): Response => failure(c.req.path, 404, 'not_found', error);
+
+const badSnapshotName = (c: C): Response =>
+  failure(c.req.path, 400, 'bad_data', 'not the name of a snapshot: one is given when it begins');
+
+function versionData(version: Awaited<ReturnType<Services['config']>>['version']): object {
+  return {
+    version: version.version,
+    source: version.source,
+    pushedAt: version.pushedAtMs === null ? null : timestamp(version.pushedAtMs),
+  };
+}
+
+function decodeUtf8(body: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body);
+  } catch {
+    return null;
+  }
+}
+
+/** The words of an error: its class does not survive an object's door. */
+export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,59 @@
+/** `GET /api/v1/targets`, in the shape that Prometheus' clients read (querying/api.md, "Targets"). */
+
+import { labelValue, type Labels } from '../model/labels.ts';
+import { prometheusDuration, redactedUrl, timestamp } from './humanise.ts';
+import type { SystemStatus, TargetStatus } from './status.ts';
+
+/** Go's zero time: how Prometheus says "never". */
+const NEVER = '0001-01-01T00:00:00Z';
+
+/** `data` of the answer. `state` is `active`, `dropped` or `any` as in Prometheus, `scrapePool` a job's name; null is any. */
+export function targetsData(status: SystemStatus, state: string | null, scrapePool: string | null): object {
+  const wanted = (state ?? 'any').toLowerCase();
+  const targets = status.agents.flatMap((agent) => agent.targets);
+  return {
+    activeTargets:
+      wanted === 'dropped'
+        ? []
+        : targets.filter((target) => scrapePool === null || target.job === scrapePool).map(activeTarget),
+    // Nothing drops a target yet: there is no relabelling.
+    droppedTargets: [],
+    droppedTargetCounts: {},
+  };
+}
+
+function activeTarget(target: TargetStatus): object {
+  const url = redactedUrl(target.url);
+  return {
+    discoveredLabels: discoveredLabels(target),
+    labels: record(target.labels),
+    scrapePool: target.job,
+    scrapeUrl: url,
+    globalUrl: url,
+    lastError: target.lastError ?? '',
+    lastScrape: target.lastScrapeMs === null ? NEVER : timestamp(target.lastScrapeMs),
+    lastScrapeDuration: (target.lastDurationMs ?? 0) / 1000,
+    health: target.health,
+    scrapeInterval: prometheusDuration(target.intervalMs),
+    scrapeTimeout: prometheusDuration(target.timeoutMs),
+  };
+}
+
+/** What the target had before `instance` was made of its address. */
+function discoveredLabels(target: TargetStatus): Record<string, string> {
+  const url = URL.parse(target.url);
+  const params = [...(url?.searchParams ?? [])].map(([name, value]) => [`__param_${name}`, value] as const);
+  const own = target.labels.filter(({ name, value }) => name !== 'instance' || value !== url?.host);
+  return {
+    __address__: url?.host ?? labelValue(target.labels, 'instance'),
+    __metrics_path__: url?.pathname ?? '',
+    ...Object.fromEntries(params),
+    __scheme__: url?.protocol.replace(':', '') ?? '',
+    __scrape_interval__: prometheusDuration(target.intervalMs),
+    __scrape_timeout__: prometheusDuration(target.timeoutMs),
+    ...record(own),
+  };
+}
+
+const record = (labels: Labels): Record<string, string> =>
+  Object.fromEntries(labels.map(({ name, value }) => [name, value]));
