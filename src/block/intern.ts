@@ -1,0 +1,95 @@
+/**
+ * Byte strings, each kept once and known by a number: 0, 1, 2 … in the order they came. Nothing here becomes a JavaScript string
+ * or an object, so a million labels are a few typed arrays.
+ */
+
+import { ByteList, U32List } from './lists.ts';
+
+export class Interner {
+  #bytes = new ByteList(4096);
+  #ends = new U32List();
+  #hashes = new U32List();
+  /** Open addressing: id + 1, or 0 where nothing is. At most half full. */
+  #slots = new Uint32Array(2048);
+
+  get count(): number {
+    return this.#ends.length;
+  }
+
+  /** All strings one after the other; where each one is, start() and end() say. Valid until the next intern(). */
+  get bytes(): Uint8Array {
+    return this.#bytes.items;
+  }
+
+  start(id: number): number {
+    return id === 0 ? 0 : this.#ends.items[id - 1]!;
+  }
+
+  /** Exclusive. */
+  end(id: number): number {
+    return this.#ends.items[id]!;
+  }
+
+  /** The number of the string in bytes [start, end) of `from`. */
+  intern(from: Uint8Array, start: number, end: number): number {
+    const hash = hashOf(from, start, end);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const id = this.#slots[slot]! - 1;
+      if (this.#hashes.items[id] === hash && this.#isSame(id, from, start, end)) return id;
+    }
+    const id = this.count;
+    this.#slots[slot] = id + 1;
+    this.#bytes.append(from, start, end);
+    this.#ends.push(this.#bytes.length);
+    this.#hashes.push(hash);
+    if (2 * this.count > this.#slots.length) this.#grow();
+    return id;
+  }
+
+  #isSame(id: number, from: Uint8Array, start: number, end: number): boolean {
+    const at = this.start(id);
+    if (this.end(id) - at !== end - start) return false;
+    const bytes = this.#bytes.items;
+    for (let i = at - start, j = start; j < end; j++) if (bytes[i + j] !== from[j]) return false;
+    return true;
+  }
+
+  #grow(): void {
+    const slots = new Uint32Array(2 * this.#slots.length);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.count; id++) {
+      let slot = this.#hashes.items[id]! & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = id + 1;
+    }
+    this.#slots = slots;
+  }
+}
+
+/** FNV-1a, and Murmur's finish, without which its low bits cluster. */
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** Compares two byte strings as Go compares strings. */
+export function compareBytes(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart);
+  for (let i = 0; i < length; i++) {
+    const difference = a[aStart + i]! - b[bStart + i]!;
+    if (difference !== 0) return difference;
+  }
+  return aEnd - aStart - (bEnd - bStart);
+}
