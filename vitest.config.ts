@@ -15,7 +15,7 @@ export default defineConfig({
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
-        test: { name: 'workerd', include: ['test/durable/**/*.test.ts'] },
+        test: { name: 'workerd', include: ['test/durable/**/*.test.ts'], testTimeout: 60_000 },
       },
     ],
   },

@@ -1,4 +1,3 @@
-import { evictDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { bucketOf } from '../../durable/bucket.ts';
@@ -10,6 +9,7 @@ import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import type { NewRecord } from '../../src/log/log.ts';
 import { RANGE_MS, STALE_HI, STALE_LO } from '../../src/model/sample.ts';
+import { asleep } from './asleep.ts';
 import { samplesOfBlock } from './blocks-reader.ts';
 import type { PlainSample } from './log-reader.ts';
 
@@ -40,10 +40,6 @@ function record(points: readonly Point[]): NewRecord {
 function world(tenant: string) {
   const shard = ingester(bindings, tenant, 0);
   const catalog = catalogue(bindings, tenant);
-  const asleep = async <T>(stub: DurableObjectStub, work: () => Promise<T>): Promise<T> => {
-    await evictDurableObject(stub);
-    return await work();
-  };
   const shardDoor: ShardDoor = {
     digest: (nowMs) => asleep(shard, async () => await shard.digest(nowMs)),
     close: (nowMs) => asleep(shard, async () => await shard.close(nowMs)),
@@ -61,8 +57,7 @@ function world(tenant: string) {
     shard: shardDoor,
     catalogue: catalogueDoor,
     append: async (nowMs: number, points: readonly Point[]) => {
-      await evictDurableObject(shard);
-      expect(await shard.append(nowMs, [record(points)])).toEqual({ ok: true });
+      expect(await asleep(shard, async () => await shard.append(nowMs, [record(points)]))).toEqual({ ok: true });
     },
     cut: (nowMs: number, doors: { shard?: ShardDoor; catalogue?: CatalogueDoor } = {}) =>
       cutShard(tenant, 0, doors.shard ?? shardDoor, nowMs, {

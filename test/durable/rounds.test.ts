@@ -1,5 +1,4 @@
 import { env } from 'cloudflare:workers';
-import { evictDurableObject } from 'cloudflare:test';
 import { describe, expect, it } from 'vitest';
 import type { Agent } from '../../durable/agent.ts';
 import type { Env } from '../../durable/env.ts';
@@ -7,6 +6,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/static.ts';
 import { type AgentDoor, RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
+import { asleep } from './asleep.ts';
 import { type PlainSample, samplesOf } from './log-reader.ts';
 
 /** In the future, so that no alarm fires by itself during the test. */
@@ -15,11 +15,7 @@ const bindings = env as unknown as Env;
 
 /** The agent, asleep before every call: nothing that it does may depend on its memory. */
 function forgetful(stub: DurableObjectStub<Agent>, clock: SimClock): AgentDoor {
-  const call = <T>(work: () => Promise<T>): Promise<T> =>
-    clock.track(async () => {
-      await evictDurableObject(stub);
-      return await work();
-    });
+  const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
   return {
     takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
     append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),

@@ -47,6 +47,6 @@ export class SimClock implements Clock {
   /** Waits until nothing is under way: several turns of the event loop in a row with no tracked work. */
   async #settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; quiet = this.#busy > 0 ? 0 : quiet + 1)
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await new Promise((resolve) => setImmediate(resolve));
   }
 }
