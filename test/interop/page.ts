@@ -1,0 +1,63 @@
+/**
+ * A target whose samples tell which scrape they are of: every answer holds a number that no other answer holds. So a
+ * scrape that is logged twice shows, even under two timestamps. It can keep one answer back, to be killed meanwhile.
+ */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Lab } from './harness.ts';
+
+/** A label value that must survive every quoting and encoding on the way. */
+export const oddValue = 'quote " backslash \\ ünï';
+
+export class Page {
+  /** How many answers were begun; also the value of `page_scrapes_total` in the last one. */
+  scrapes = 0;
+  /** Whether the answers hold the series `page_temporary`. */
+  temporary = true;
+  readonly address: string;
+  readonly #server: Server;
+  #held: ((response: ServerResponse) => void) | undefined;
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server.on('request', (_request, response) => {
+      const held = this.#held;
+      this.#held = undefined;
+      if (held !== undefined) held(response);
+      else response.setHeader('Content-Type', 'text/plain; version=0.0.4').end(this.#text());
+    });
+  }
+
+  static async serve(lab: Lab): Promise<Page> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const page = new Page(server);
+    lab.defer(async () => page.close());
+    return page;
+  }
+
+  /** Resolves when the next scrape has come in; it is not answered until that connection is gone. */
+  async holdNext(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#held = () => resolve()));
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #text(): string {
+    const scrape = ++this.scrapes;
+    const lines = [
+      '# HELP page_scrapes_total Answers begun.',
+      '# TYPE page_scrapes_total counter',
+      `page_scrapes_total ${scrape}`,
+      '# TYPE page_value gauge',
+      `page_value{odd="${oddValue.replace(/[\\"]/g, '\\$&')}"} ${-scrape / 7}`,
+    ];
+    for (let i = 0; i < 20; i++) lines.push(`page_value{line="${i}"} ${scrape + i / 1000}`);
+    if (this.temporary) lines.push('# TYPE page_temporary gauge', `page_temporary ${scrape}`);
+    return `${lines.join('\n')}\n`;
+  }
+}

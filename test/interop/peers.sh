@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# Prepares the real programs that the interop suite runs against, once, in a cache outside the checkout:
+#
+#   bin/prometheus-2, bin/promtool-2   Prometheus 2.x, Debian's package
+#   bin/prometheus-3, bin/promtool-3   Prometheus 3, built from its Go module; speaks Remote Write 2.0-rc.4
+#   bin/node_exporter                  node_exporter, Debian's package
+#
+#   test/interop/peers.sh          prepare what is missing, say how long it took
+#   test/interop/peers.sh check    prepare nothing, fail if one is missing (what the suite does before it starts)
+#
+# Nothing is installed into the system: packages are downloaded and unpacked into the cache, so that no service starts.
+set -euo pipefail
+shopt -s inherit_errexit
+
+# The newest release whose dependencies the module proxy serves without exception. 3.8 is the first that writes 2.0-rc.4.
+PROMETHEUS3=3.15.0
+PROMETHEUS3_MODULE=v0.315.0
+GO_MIN=1.26
+
+cache=${NARTHEX_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/narthex-peers}
+bin=$cache/bin
+
+say() { printf 'peers: %s\n' "$*"; }
+die() {
+  printf 'peers: %s\n' "$@" >&2
+  exit 1
+}
+
+# version PROGRAM: the version it reports, nothing if it is missing or does not run.
+version() { "$1" --version 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1 || true; }
+
+# ready NAME PREFIX: whether bin/NAME runs and is of a version that starts so.
+ready() { [[ -x $bin/$1 && $(version "$bin/$1") == "$2"* ]]; }
+
+ready_prometheus2() { ready prometheus-2 2. && ready promtool-2 2.; }
+ready_prometheus3() { ready prometheus-3 "$PROMETHEUS3" && ready promtool-3 "$PROMETHEUS3"; }
+ready_node_exporter() { ready node_exporter 1.; }
+
+# Quiet, and without the warning that the cache is not readable for apt's own user.
+apt_get() { apt-get -qq -o APT::Sandbox::User=root "$@"; }
+
+# debian PACKAGE PROGRAM...: what /usr/bin has, else the package unpacked into the cache; prints the folder of the programs.
+debian() {
+  local package=$1 program found=yes
+  shift
+  for program in "$@"; do [[ -x /usr/bin/$program ]] || found=no; done
+  if [[ $found == yes ]]; then
+    echo /usr/bin
+    return
+  fi
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+    die "$package: neither in /usr/bin nor to be had without apt-get and dpkg-deb." \
+      "Install the Debian or Ubuntu package '$package', or put its programs into $bin yourself."
+  local work
+  work=$(mktemp -d "$cache/$package.XXXXXX")
+  # A new machine has no package lists; fetching them is the one thing here that needs root.
+  (cd "$work" && { apt_get download "$package" || { apt_get update && apt_get download "$package"; }; }) >&2 ||
+    die "$package: the package could not be downloaded. Run 'apt-get update' as root, then this again."
+  dpkg-deb -x "$work/$package"_*.deb "$work"
+  rm -rf "${cache:?}/$package"
+  mv -T "$work" "$cache/$package"
+  echo "$cache/$package/usr/bin"
+}
+
+prepare_prometheus2() {
+  local from
+  from=$(debian prometheus prometheus promtool)
+  ln -sfn "$from/prometheus" "$bin/prometheus-2"
+  ln -sfn "$from/promtool" "$bin/promtool-2"
+}
+
+prepare_node_exporter() {
+  local from
+  from=$(debian prometheus-node-exporter prometheus-node-exporter)
+  ln -sfn "$from/prometheus-node-exporter" "$bin/node_exporter"
+}
+
+# Built from a generated module that requires it. The tag leaves out the service discoveries, and with them most of the
+# dependencies; without the tag builtinassets there is no web page, which no test needs.
+prepare_prometheus3() {
+  local go
+  go=$(command -v go || command -v /usr/local/go/bin/go) ||
+    die "Prometheus $PROMETHEUS3 has to be built, and there is no Go." \
+      "Install Go $GO_MIN or later (https://go.dev/doc/install) so that 'go' is on the PATH, then run this again."
+  local have
+  have=$("$go" env GOVERSION)
+  [[ $(printf '%s\n' "$GO_MIN" "${have#go}" | sort -V | head -n 1) == "$GO_MIN" ]] ||
+    die "Prometheus $PROMETHEUS3 needs Go $GO_MIN or later, $go is $have (https://go.dev/doc/install)."
+
+  local work=$cache/build-$PROMETHEUS3 package=github.com/prometheus/prometheus attempt
+  mkdir -p "$work"
+  printf 'module peers\n\ngo %s\n\nrequire %s %s\n' "$GO_MIN" "$package" "$PROMETHEUS3_MODULE" >"$work/go.mod"
+  export GOFLAGS='-mod=mod -trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0
+  # Downloads come first and are tried again, since one in a few hundred may fail.
+  for attempt in 1 2 3; do
+    if (cd "$work" && nice "$go" list -deps -tags remove_all_sd "$package/cmd/prometheus" "$package/cmd/promtool") \
+      >/dev/null 2>"$work/download.log"; then break; fi
+    grep -v '^go: \(downloading\|finding\)' "$work/download.log" >&2 || true
+    ((attempt < 3)) || die "the modules of Prometheus $PROMETHEUS3 could not be downloaded."
+    sleep $((attempt * 10))
+  done
+  say "modules of prometheus $PROMETHEUS3 are there after ${SECONDS} s, compiling"
+  (cd "$work" && nice "$go" build -tags remove_all_sd \
+    -ldflags "-s -w -X github.com/prometheus/common/version.Version=$PROMETHEUS3" \
+    -o "$work/out/" "$package/cmd/prometheus" "$package/cmd/promtool") ||
+    die "Prometheus $PROMETHEUS3 did not build with $have."
+  rm -rf "$cache/prometheus-$PROMETHEUS3"
+  mv -T "$work/out" "$cache/prometheus-$PROMETHEUS3"
+  rm -rf "$work"
+  ln -sfn "$cache/prometheus-$PROMETHEUS3/prometheus" "$bin/prometheus-3"
+  ln -sfn "$cache/prometheus-$PROMETHEUS3/promtool" "$bin/promtool-3"
+}
+
+mode=${1:-prepare}
+case $mode in
+prepare) mkdir -p "$bin" ;;
+check) ;;
+*) die "usage: test/interop/peers.sh [check]" ;;
+esac
+
+missing=()
+for peer in prometheus2 node_exporter prometheus3; do
+  if "ready_$peer"; then continue; fi
+  if [[ $mode == check ]]; then
+    missing+=("$peer")
+    continue
+  fi
+  started=$SECONDS
+  "prepare_$peer"
+  "ready_$peer" || die "$peer was prepared in $cache, but does not run or is of another version than expected."
+  say "$peer took $((SECONDS - started)) s"
+done
+
+[[ ${#missing[@]} == 0 ]] || die "missing in $cache: ${missing[*]}. Prepare them with: test/interop/peers.sh"
+if [[ $mode == prepare ]]; then
+  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter; do
+    say "$program $(version "$bin/$program")"
+  done
+  say "ready in $bin after ${SECONDS} s"
+fi

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** The suite against real peers: `npm run test:interop`, after `test/interop/peers.sh` has prepared them. */
+export default defineConfig({
+  test: {
+    include: ['test/interop/*.test.ts'],
+    environment: 'node',
+    globalSetup: ['test/interop/setup.ts'],
+    // Each file starts whole systems and measures nothing but time passing: two at once would only slow each other down.
+    fileParallelism: false,
+    // Crons run every minute, so a scenario that restarts something waits for minutes.
+    testTimeout: 8 * 60_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 60_000,
+    reporters: ['verbose'],
+  },
+});
