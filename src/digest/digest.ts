@@ -15,7 +15,7 @@ import { Settling, type Repeats } from './settle.ts';
 export interface DigestLimits {
   /** Samples that the caller keeps a batch to, unless one record alone holds more. Memory for more is taken only when they come. */
   samplesMax: number;
-  /** Bytes of a segment's part; only a single fragment with its labels may be larger. */
+  /** Bytes of a segment's part before compression; only a single fragment with its labels may be larger. */
   partBytesMax: number;
 }
 
@@ -30,7 +30,7 @@ export interface DigestedSegment {
   /** Time of the first and of the last sample, Unix ms, both inclusive. */
   minT: number;
   maxT: number;
-  /** Of all parts. */
+  /** Of all parts, as they are stored. */
   bytes: number;
 }
 

@@ -1,10 +1,11 @@
 /**
  * Segments: what a digest leaves of a batch. A segment is a list of parts, each of which stands alone (a row, a piece of a
- * stream); a part is a version byte and entries, one a series, ascending by labels. The format is in FORMAT.md. Not a
+ * stream); a part is a version byte and, compressed, entries: one a series, ascending by labels. The format is in FORMAT.md. Not a
  * block: nothing is indexed, and times of two segments may overlap.
  */
 
 import { decodeXor, XorEncoder, type SampleColumns } from '../block/xor.ts';
+import { snappyCompress, SnappyError, snappyUncompress } from '../encoding/snappy.ts';
 import { damagedLabelAt, readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
 
 export const SEGMENT_VERSION = 1;
@@ -15,26 +16,27 @@ export const FRAGMENT_SAMPLES_MAX = 120;
 /** A part that is not what FORMAT.md says. Trying again does not help: the part is damaged, or of a later version. */
 export class SegmentError extends Error {
   override readonly name = 'SegmentError';
-  /** Where in the part, in bytes. */
+  /** Where in the part's uncompressed entries, in bytes; -1 when the part is damaged around them. */
   readonly offset: number;
 
   constructor(message: string, offset: number) {
-    super(`segment part: ${message} (at byte ${offset})`);
+    super(offset < 0 ? `segment part: ${message}` : `segment part: ${message} (at byte ${offset} of its entries)`);
     this.offset = offset;
   }
 }
 
 /** Writes the parts of one segment. Series must be added ascending by labels, each once. */
 export class SegmentWriter {
-  /** Bytes of all finished parts. */
+  /** Bytes of all finished parts, as they are: compressed. */
   bytes = 0;
   readonly #partBytesMax: number;
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
   readonly #encoder = new XorEncoder();
+  /** Entries of the part being written: its first `#at` bytes. */
   #part: Uint8Array<ArrayBuffer>;
   #at = 0;
 
-  /** `partBytesMax`: a part grows to this many bytes; only a single fragment with its labels may be larger. */
+  /** `partBytesMax`: the uncompressed entries of a part; only a single fragment with its labels may be larger. */
   constructor(partBytesMax: number) {
     this.#partBytesMax = partBytesMax;
     this.#part = new Uint8Array(Math.min(partBytesMax, 16 * 1024));
@@ -49,7 +51,7 @@ export class SegmentWriter {
       const fragment = this.#encode(columns, from, Math.min(from + FRAGMENT_SAMPLES_MAX, count));
       const more = uvarintSize(fragment.length) + fragment.length;
       const entry = labelBytes + uvarintSize(fragments.length + 1) + fragmentBytes + more;
-      if (Math.max(this.#at, 1) + entry > this.#partBytesMax && (this.#at > 0 || fragments.length > 0)) {
+      if (this.#at + entry > this.#partBytesMax && (this.#at > 0 || fragments.length > 0)) {
         if (fragments.length > 0) this.#write(labels, fragments, labelBytes + fragmentBytes);
         this.#close();
         fragments = [];
@@ -74,8 +76,7 @@ export class SegmentWriter {
   }
 
   #write(labels: Uint8Array, fragments: Uint8Array[], bytes: number): void {
-    this.#reserve(1 + bytes + uvarintSize(fragments.length));
-    if (this.#at === 0) this.#part[this.#at++] = SEGMENT_VERSION;
+    this.#reserve(bytes + uvarintSize(fragments.length));
     const part = this.#part;
     let at = writeUvarint(part, this.#at, labels.length);
     part.set(labels, at);
@@ -90,8 +91,13 @@ export class SegmentWriter {
 
   #close(): void {
     if (this.#at === 0) return;
-    this.#parts.push(this.#part.slice(0, this.#at));
-    this.bytes += this.#at;
+    // Neighbours have most of their labels in common: compressed, they take a tenth.
+    const entries = snappyCompress(this.#part.subarray(0, this.#at));
+    const part = new Uint8Array(1 + entries.length);
+    part[0] = SEGMENT_VERSION;
+    part.set(entries, 1);
+    this.#parts.push(part);
+    this.bytes += part.length;
     this.#at = 0;
   }
 
@@ -109,6 +115,7 @@ export class SegmentWriter {
  * samples. Every length is checked against what is left before it is used; damage is a SegmentError that names the offset.
  */
 export class PartCursor {
+  /** The part's entries, uncompressed. */
   readonly bytes: Uint8Array;
   /** Label bytes of the entry: [labelsStart, labelsEnd) of `bytes`. */
   labelsStart = 0;
@@ -117,14 +124,20 @@ export class PartCursor {
   samples = 0;
   #fragments = 0;
   #firstFragment = 0;
-  #end = 1;
+  #end = 0;
 
-  /** Throws SegmentError when the part is empty or of another version. */
+  /** Throws SegmentError when the part is empty, of another version or cannot be uncompressed. */
   constructor(part: Uint8Array) {
-    this.bytes = part;
-    if (part.length === 0) throw new SegmentError('no bytes', 0);
+    if (part.length === 0) throw new SegmentError('no bytes', -1);
     if (part[0] !== SEGMENT_VERSION) {
-      throw new SegmentError(`version ${part[0]}, this reader knows ${SEGMENT_VERSION}`, 0);
+      throw new SegmentError(`version ${part[0]}, this reader knows ${SEGMENT_VERSION}`, -1);
+    }
+    try {
+      // No limit but snappy's own: no block grows by more than 22 times.
+      this.bytes = snappyUncompress(part.subarray(1), Infinity);
+    } catch (error) {
+      if (!(error instanceof SnappyError)) throw error;
+      throw new SegmentError(error.message, -1);
     }
   }
 

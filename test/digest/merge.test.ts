@@ -100,7 +100,7 @@ describe('mergeSegments', () => {
     const none = { content: new Map(), duplicates: 0, conflicts: 0, conflictExample: null };
     expect(await contentOf([])).toEqual(none);
     expect(await contentOf([[], []])).toEqual(none);
-    const empty = Uint8Array.of(1);
+    const empty = Uint8Array.of(1, 0);
     const { content } = await contentOf([
       [empty, empty],
       [empty, ...parts([['x', [sample(1, 1)]]]), empty],
@@ -166,7 +166,7 @@ describe('mergeSegments', () => {
     const x = parts([['x', [sample(5, 1)]]]);
     const y = parts([['y', [sample(5, 1)]]]);
     const merge = (list: Uint8Array[]): Promise<unknown> => mergeSegments([sourceOf(list)], () => {});
-    await expect(merge([...y, ...x])).rejects.toThrow(/series of source 0 do not ascend by labels \(at byte 2\)/);
+    await expect(merge([...y, ...x])).rejects.toThrow(/series of source 0 do not ascend by labels \(at byte 1 /);
     await expect(merge([...x, ...x])).rejects.toThrow(/fragment begins at 5, not after 5/);
     await expect(merge([...x, ...y])).resolves.toBeDefined();
     await expect(merge([x[0]!.slice(0, -1)])).rejects.toThrow(SegmentError);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SampleColumns } from '../../src/block/xor.ts';
 import { PartCursor, SegmentError, SegmentWriter } from '../../src/digest/segment.ts';
+import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { labelBytes, sample, textOfBytes, type TestSample } from './messages.ts';
 
 const PART = 256 * 1024;
@@ -28,7 +29,7 @@ function read(part: Uint8Array): [labels: string, samples: TestSample[]][] {
     };
     cursor.decode(out, 0);
     entries.push([
-      textOfBytes(part.subarray(cursor.labelsStart, cursor.labelsEnd)),
+      textOfBytes(cursor.bytes.subarray(cursor.labelsStart, cursor.labelsEnd)),
       Array.from(out.t, (t, i) => ({ t, hi: out.hi[i]!, lo: out.lo[i]! })),
     ]);
   }
@@ -54,11 +55,13 @@ const EXAMPLE: [Uint8Array, TestSample[]][] = [
 
 test('the example of FORMAT.md', () => {
   const page = readFileSync(join(import.meta.dirname, '../../src/digest/FORMAT.md'), 'utf8');
-  const hex = /```hex\n([^]*?)```/.exec(page)![1]!;
-  const digits: string[] = hex.replaceAll(/#.*/g, '').match(/[0-9a-f]{2}/g) ?? [];
-  const part = Uint8Array.from(digits.map((pair) => parseInt(pair, 16)));
-  expect(read(part)).toEqual(EXAMPLE.map(([labels, samples]) => [textOfBytes(labels), samples]));
-  expect(write(EXAMPLE)).toEqual([part]);
+  const [part, entries] = [...page.matchAll(/```hex\n([^]*?)```/g)].map(([, hex]) => {
+    const pairs: string[] = hex!.replaceAll(/#.*/g, '').match(/[0-9a-f]{2}/g) ?? [];
+    return Uint8Array.from(pairs.map((pair) => parseInt(pair, 16)));
+  });
+  expect(new PartCursor(part!).bytes).toEqual(entries);
+  expect(read(part!)).toEqual(EXAMPLE.map(([labels, samples]) => [textOfBytes(labels), samples]));
+  expect(new PartCursor(write(EXAMPLE)[0]!).bytes).toEqual(entries);
 });
 
 describe('parts', () => {
@@ -69,7 +72,7 @@ describe('parts', () => {
     const parts = write([[labels, many], EXAMPLE[1]!]);
     expect(parts.length).toBeGreaterThan(2);
     const entries = parts.flatMap(read);
-    for (const part of parts) expect(part.length).toBeLessThanOrEqual(PART);
+    for (const part of parts) expect(new PartCursor(part).bytes.length).toBeLessThanOrEqual(PART);
     expect(entries.at(-1)).toEqual([textOfBytes(EXAMPLE[1]![0]), EXAMPLE[1]![1]]);
     expect(entries.slice(0, -1).every(([text]) => text === textOfBytes(labels))).toBe(true);
     expect(entries.slice(0, -1).flatMap(([, samples]) => samples)).toEqual(many);
@@ -85,7 +88,7 @@ describe('parts', () => {
     for (const partBytesMax of [1, 50, 1100, 1200, 3000]) {
       const joined = new Map<string, TestSample[]>();
       for (const part of write(series, partBytesMax)) {
-        if (partBytesMax > 1200) expect(part.length).toBeLessThanOrEqual(partBytesMax);
+        if (partBytesMax > 1200) expect(new PartCursor(part).bytes.length).toBeLessThanOrEqual(partBytesMax);
         for (const [text, samples] of read(part)) joined.set(text, [...(joined.get(text) ?? []), ...samples]);
       }
       expect([...joined]).toEqual(whole);
@@ -109,38 +112,51 @@ describe('parts', () => {
 });
 
 describe('damage', () => {
-  const [part] = write([
-    ...EXAMPLE,
-    [labelBytes(['z', 'x'.repeat(200)]), Array.from({ length: 250 }, (_, i) => sample(i * 1000, i))],
-  ]);
+  const long = Array.from({ length: 250 }, (_, i) => sample(i * 1000, i));
+  const [part] = write([...EXAMPLE, [labelBytes(['z', 'x'.repeat(200)]), long]]);
+  const entries = new PartCursor(part!).bytes;
+  /** A part of these entries, damaged before they were compressed. */
+  const partOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from([1, ...snappyCompress(bytes)]);
 
-  test('every cut is an error, or ends between two entries', () => {
-    let whole = 0;
-    for (let length = 0; length < part!.length; length++) {
-      try {
-        read(part!.slice(0, length));
-        whole++;
-      } catch (error) {
-        expect(error).toBeInstanceOf(SegmentError);
-        expect((error as SegmentError).offset).toBeLessThanOrEqual(length);
-        expect((error as SegmentError).message).toContain(`at byte ${(error as SegmentError).offset}`);
-      }
+  /** Reads a part: a SegmentError that names a place within `length`, or how many samples it held. */
+  function tryRead(bytes: Uint8Array, length: number): SegmentError | number {
+    try {
+      return read(bytes).reduce((sum, [, samples]) => sum + samples.length, 0);
+    } catch (error) {
+      if (!(error instanceof SegmentError) || error.offset > length) throw error;
+      if (error.offset >= 0 && !error.message.includes(`at byte ${error.offset} of`)) throw error;
+      return error;
     }
-    // Behind the version byte, the first and the second entry.
-    expect(whole).toBe(3);
+  }
+
+  test('every cut of the entries is an error, or ends between two', () => {
+    const whole: (SegmentError | number)[] = [];
+    for (let length = 0; length < entries.length; length++) {
+      const found = tryRead(partOf(entries.slice(0, length)), length);
+      if (typeof found === 'number') whole.push(found);
+    }
+    // Behind nothing, the first and the second entry.
+    expect(whole).toEqual([0, 3, 4]);
+  });
+
+  test('every cut of the part is an error', () => {
+    for (let length = 0; length < part!.length; length++) {
+      expect(tryRead(part!.slice(0, length), Infinity)).toBeInstanceOf(SegmentError);
+    }
   });
 
   test('every changed byte is an error or other samples, never more than the bytes can hold', () => {
-    for (let at = 0; at < part!.length; at++) {
-      for (const mask of [0x01, 0x80, 0xff]) {
+    for (const mask of [0x01, 0x80, 0xff]) {
+      for (let at = 0; at < entries.length; at++) {
+        const damaged = entries.slice();
+        damaged[at]! ^= mask;
+        const found = tryRead(partOf(damaged), entries.length);
+        if (typeof found === 'number' && found > entries.length * 4) expect.fail(`${found} samples, byte ${at}`);
+      }
+      for (let at = 0; at < part!.length; at++) {
         const damaged = part!.slice();
         damaged[at]! ^= mask;
-        try {
-          const samples = read(damaged).reduce((sum, [, list]) => sum + list.length, 0);
-          expect(samples).toBeLessThan(damaged.length * 4);
-        } catch (error) {
-          expect(error).toBeInstanceOf(SegmentError);
-        }
+        tryRead(damaged, Infinity);
       }
     }
   });
@@ -148,42 +164,41 @@ describe('damage', () => {
   test('any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        try {
-          read(Uint8Array.from([1, ...bytes]));
-        } catch (error) {
-          expect(error).toBeInstanceOf(SegmentError);
-        }
+        tryRead(Uint8Array.from([1, ...bytes]), Infinity);
+        tryRead(partOf(bytes), bytes.length);
       }),
       { numRuns: 1000 },
     );
   });
 
-  const labels = [4, 1, 97, 1, 98];
   test.each([
-    ['no bytes at all', [], /no bytes \(at byte 0\)/],
-    ['another version', [2], /version 2, this reader knows 1 \(at byte 0\)/],
-    ['labels of 4 GiB', [1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1], /labels of 4294967295 bytes, 1 are left \(at byte 1\)/],
-    ['labels of none', [1, 0, 1], /labels do not fill their bytes \(at byte 2\)/],
-    ['no number of fragments', [1, ...labels], /number of fragments is cut off or not a number \(at byte 6\)/],
-    ['no fragments', [1, ...labels, 0], /entry without fragments \(at byte 6\)/],
+    ['no bytes at all', [], /^segment part: no bytes$/],
+    ['another version', [2], /version 2, this reader knows 1$/],
+    ['no snappy block', [1], /^segment part: not a snappy block/],
     [
-      '4 billion fragments',
-      [1, ...labels, 0xff, 0xff, 0xff, 0xff, 0x0f],
-      /length of a fragment is cut off or not a number \(at byte 11\)/,
+      'a snappy block of 4 GiB',
+      [1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0],
+      /announces 4294967295 B, which its 6 B cannot hold/,
     ],
-    [
-      'a fragment of 4 GiB',
-      [1, ...labels, 1, 0xff, 0xff, 0xff, 0xff, 0x0f],
-      /fragment of 4294967295 bytes, 0 are left \(at byte 7\)/,
-    ],
-    ['a fragment without a count', [1, ...labels, 1, 1, 0], /fragment without samples \(at byte 7\)/],
-    ['more samples than bytes', [1, ...labels, 1, 3, 0xff, 0xff, 0], /65535 samples in 3 bytes \(at byte 8\)/],
-    ['a sample cut off', [1, ...labels, 1, 11, 0, 1, 0xd0, 0x8f, 1, 1, 1, 1, 1, 1, 1], /fragment: .*\(at byte 8\)/],
   ])('%s', (_, bytes, message) => expect(() => read(Uint8Array.from(bytes))).toThrow(message));
 
+  const labels = [4, 1, 97, 1, 98];
+  const max = [0xff, 0xff, 0xff, 0xff, 0x0f];
+  test.each([
+    ['labels of 4 GiB', [...max, 1], /labels of 4294967295 bytes, 1 are left \(at byte 0 of its entries\)/],
+    ['labels of none', [0, 1], /labels do not fill their bytes \(at byte 1 /],
+    ['no number of fragments', labels, /number of fragments is cut off or not a number \(at byte 5 /],
+    ['no fragments', [...labels, 0], /entry without fragments \(at byte 5 /],
+    ['4 billion fragments', [...labels, ...max], /length of a fragment is cut off or not a number \(at byte 10 /],
+    ['a fragment of 4 GiB', [...labels, 1, ...max], /fragment of 4294967295 bytes, 0 are left \(at byte 6 /],
+    ['a fragment without a count', [...labels, 1, 1, 0], /fragment without samples \(at byte 6 /],
+    ['more samples than bytes', [...labels, 1, 3, 0xff, 0xff, 0], /65535 samples in 3 bytes \(at byte 7 /],
+    ['a sample cut off', [...labels, 1, 11, 0, 1, 0xd0, 0x8f, 1, 1, 1, 1, 1, 1, 1], /fragment: .*\(at byte 7 /],
+  ])('%s', (_, bytes, message) => expect(() => read(partOf(Uint8Array.from(bytes)))).toThrow(message));
+
   test('times that do not ascend from fragment to fragment', () => {
-    const one = write([[labelBytes(['a', 'b']), [sample(5, 1)]]])[0]!;
-    const twice = Uint8Array.from([...one.subarray(0, 6), 2, ...one.subarray(7), ...one.subarray(7)]);
-    expect(() => read(twice)).toThrow(/fragment begins at 5, not after 5/);
+    const one = new PartCursor(write([[labelBytes(['a', 'b']), [sample(5, 1)]]])[0]!).bytes;
+    const twice = Uint8Array.from([...one.subarray(0, 5), 2, ...one.subarray(6), ...one.subarray(6)]);
+    expect(() => read(partOf(twice))).toThrow(/fragment begins at 5, not after 5/);
   });
 });
