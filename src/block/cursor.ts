@@ -3,6 +3,7 @@
  * Nothing is allocated by a length that was not checked.
  */
 
+import { crc32c } from '../encoding/crc32c.ts';
 import { BlockError } from './error.ts';
 
 export class Cursor {
@@ -80,4 +81,27 @@ export class Cursor {
 
 export function u32At(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+/** A section with a length in front and a checksum behind: a cursor over what is between, which lies before `limit`. */
+export function section(bytes: Uint8Array, offset: number, limit: number, what: string): Cursor {
+  const frame = new Cursor(bytes, offset, limit);
+  const length = frame.u32(`length of ${what}`);
+  const start = frame.skip(length, what);
+  checkCrc(bytes, start, start + length, frame.u32(`checksum of ${what}`), what);
+  return new Cursor(bytes, start, start + length);
+}
+
+/** A count of entries that take at least `bytesMin` each: more than can be there is damage. */
+export function countOf(cursor: Cursor, bytesMin: number, what: string): number {
+  const count = cursor.u32(`count of ${what}`);
+  if (count * bytesMin > cursor.left)
+    throw new BlockError(`${count} ${what} in ${cursor.left} bytes`, cursor.offset - 4);
+  return count;
+}
+
+export function checkCrc(bytes: Uint8Array, start: number, end: number, expected: number, what: string): void {
+  const actual = crc32c(bytes, start, end);
+  if (actual === expected) return;
+  throw new BlockError(`checksum of ${what} is ${actual.toString(16)}, the file says ${expected.toString(16)}`, start);
 }

@@ -5,10 +5,9 @@
  * Format: FORMAT.md. Only version 2 of the index is read; other encodings than XOR are left to the caller.
  */
 
-import { crc32c } from '../encoding/crc32c.ts';
 import type { Label, Labels } from '../model/labels.ts';
 import { CHUNKS_HEADER_BYTES, CHUNKS_MAGIC, CHUNKS_VERSION } from './chunks.ts';
-import { Cursor, u32At } from './cursor.ts';
+import { checkCrc, countOf, Cursor, section, u32At } from './cursor.ts';
 import { BlockError } from './error.ts';
 import { INDEX_MAGIC, INDEX_VERSION, SERIES_ALIGN, TOC_BYTES } from './index.ts';
 import { compareBytes } from './intern.ts';
@@ -242,29 +241,6 @@ function findValue(index: BlockIndex, name: string, value: string): number {
     else to = middle;
   }
   return -1;
-}
-
-/** A section with a length in front and a checksum behind: a cursor over what is between, which lies before `limit`. */
-function section(bytes: Uint8Array, offset: number, limit: number, what: string): Cursor {
-  const frame = new Cursor(bytes, offset, limit);
-  const length = frame.u32(`length of ${what}`);
-  const start = frame.skip(length, what);
-  checkCrc(bytes, start, start + length, frame.u32(`checksum of ${what}`), what);
-  return new Cursor(bytes, start, start + length);
-}
-
-/** A count of entries that take at least `bytesMin` each: more than can be there is damage. */
-function countOf(cursor: Cursor, bytesMin: number, what: string): number {
-  const count = cursor.u32(`count of ${what}`);
-  if (count * bytesMin > cursor.left)
-    throw new BlockError(`${count} ${what} in ${cursor.left} bytes`, cursor.offset - 4);
-  return count;
-}
-
-function checkCrc(bytes: Uint8Array, start: number, end: number, expected: number, what: string): void {
-  const actual = crc32c(bytes, start, end);
-  if (actual === expected) return;
-  throw new BlockError(`checksum of ${what} is ${actual.toString(16)}, the file says ${expected.toString(16)}`, start);
 }
 
 function symbol(index: BlockIndex, ordinal: number, offset: number): string {

@@ -5,6 +5,8 @@
  * The invariant: series strictly ascend by label set, in Go's order; labels of a series strictly ascend by name and none is empty.
  */
 
+import { compareLabelBytes, labelsFromBytes } from '../model/label-bytes.ts';
+import { formatLabels } from '../model/labels.ts';
 import { Cursor } from './cursor.ts';
 import { BlockError } from './error.ts';
 import { compareBytes, Interner } from './intern.ts';
@@ -33,32 +35,26 @@ export class SeriesTable {
   }
 
   /**
-   * Begins a series. `labels` is its canonical label set: `uvarint length, name, uvarint length, value` for each label, sorted
-   * by name. Throws BlockError when it is malformed or does not come after the last series; the table is then of no use any more.
+   * Begins a series. `labels` is its label set as bytes (model/label-bytes.ts). Throws BlockError when it is malformed or does not
+   * come after the last series; the table is then of no use any more.
    */
   add(labels: Uint8Array): void {
     const previous = this.#previous;
-    const previousIds = this.count < 2 ? 0 : this.labelEnds.items[this.count - 2]!;
     // Neighbours have most labels in common. Bytes up to here are the same, so labels that end before it have the same ids.
     const shared = commonPrefix(labels, previous.items, previous.length);
     const cursor = new Cursor(labels);
-    let isAfter = this.count === 0;
     let lastStart = 0;
     let lastEnd = 0;
-    for (let i = previousIds; cursor.left > 0; i++) {
+    for (let i = this.count < 2 ? 0 : this.labelEnds.items[this.count - 2]!; cursor.left > 0; i++) {
       const start = cursor.offset;
-      const nameStart = cursor.skip(positive(cursor, 'label name'), 'label name');
+      const nameStart = cursor.skip(lengthOf(cursor, 'label name'), 'label name');
       const nameEnd = cursor.offset;
-      cursor.skip(positive(cursor, 'label value'), 'label value');
+      cursor.skip(lengthOf(cursor, 'label value'), 'label value');
       if (cursor.offset <= shared) {
         this.labelIds.push(this.labelIds.items[i]!);
       } else {
-        if (!isAfter && compareLabel(labels, labels.length, previous.items, previous.length, start) <= 0) {
-          throw new BlockError(`series ${textOf(labels)} must come before ${textOf(previous.items, previous.length)}`);
-        }
-        isAfter = true;
         if (start > 0 && compareBytes(labels, lastStart, lastEnd, labels, nameStart, nameEnd) >= 0) {
-          throw new BlockError(`labels of a series must ascend by name, each name once: ${textOf(labels)}`, start);
+          throw new BlockError('labels of a series must ascend by name, each name once', start);
         }
         this.labelIds.push(this.labels.intern(labels, start, cursor.offset));
       }
@@ -66,9 +62,10 @@ export class SeriesTable {
       lastEnd = nameEnd;
     }
     if (labels.length === 0) throw new BlockError('a series needs at least one label');
-    if (!isAfter) {
+    if (this.count > 0 && compareLabelBytes(previous.items, 0, previous.length, labels, 0, labels.length) >= 0) {
+      const text = (bytes: Uint8Array, end: number): string => formatLabels(labelsFromBytes(bytes, 0, end));
       throw new BlockError(
-        `series ${textOf(labels)} must come before ${textOf(previous.items, previous.length)}, and once`,
+        `series ${text(labels, labels.length)} must come before ${text(previous.items, previous.length)}, and once`,
       );
     }
     previous.length = 0;
@@ -104,7 +101,7 @@ export class SeriesTable {
 }
 
 /** The length of a name or value: not 0, and in as few bytes as it needs, for equal labels are told by equal bytes. */
-function positive(cursor: Cursor, what: string): number {
+function lengthOf(cursor: Cursor, what: string): number {
   const start = cursor.offset;
   const length = cursor.uvarint(what);
   if (length === 0) throw new BlockError(`empty ${what} in a label set`, start);
@@ -118,31 +115,4 @@ function commonPrefix(a: Uint8Array, b: Uint8Array, bLength: number): number {
   let i = 0;
   while (i < length && a[i] === b[i]) i++;
   return i;
-}
-
-/** Compares the labels that begin at `offset` in both sets: by name, then by value. A set that has ended there is the lesser. */
-function compareLabel(a: Uint8Array, aEnd: number, b: Uint8Array, bEnd: number, offset: number): number {
-  if (offset === aEnd || offset === bEnd) return aEnd - bEnd;
-  const left = new Cursor(a, offset, aEnd);
-  const right = new Cursor(b, offset, bEnd);
-  return compareString(left, right) || compareString(left, right);
-}
-
-function compareString(a: Cursor, b: Cursor): number {
-  const aStart = a.skip(a.uvarint('label'), 'label');
-  const bStart = b.skip(b.uvarint('label'), 'label');
-  return compareBytes(a.bytes, aStart, a.offset, b.bytes, bStart, b.offset);
-}
-
-/** A label set for an error message. */
-function textOf(labels: Uint8Array, length = labels.length): string {
-  const decoder = new TextDecoder();
-  const cursor = new Cursor(labels, 0, length);
-  const next = (): string => {
-    const start = cursor.skip(cursor.uvarint('label'), 'label');
-    return decoder.decode(labels.subarray(start, cursor.offset));
-  };
-  const out: string[] = [];
-  while (cursor.left > 0) out.push(`${next()}=${JSON.stringify(next())}`);
-  return `{${out.join(', ')}}`;
 }

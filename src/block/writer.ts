@@ -55,8 +55,8 @@ export class BlockWriter {
   readonly #encoder = new XorEncoder();
   #samples = 0;
   #chunks = 0;
-  #minTime = Infinity;
-  #maxTime = -Infinity;
+  #minTime = 0;
+  #maxTime = 0;
   /** False while add() is at work, after it has failed, and after finish(). */
   #isOpen = true;
 
@@ -65,10 +65,9 @@ export class BlockWriter {
   }
 
   /**
-   * Adds a series with its first `count` samples of `columns`, which are read before the promise resolves and not kept. `labels`
-   * is the canonical label set: `uvarint length, name, uvarint length, value` for each label, sorted by name. Throws BlockError
-   * when the series does not come after the last one, when a label is empty or out of order, and when there is no sample or
-   * time does not strictly ascend.
+   * Adds a series with the first `count` samples of `columns`, all of which are read before the promise resolves and not kept.
+   * `labels` is its label set as bytes (model/label-bytes.ts). Throws BlockError when the series does not come after the last one,
+   * when a label is empty or out of order, and when there is no sample or time does not strictly ascend.
    */
   async add(labels: Uint8Array, columns: SampleColumns, count: number): Promise<void> {
     this.#enter();
@@ -83,16 +82,19 @@ export class BlockWriter {
       i = this.#addChunk(columns, i, i + chunkSamples(rangeEnd - i));
       if (this.#files.isFull) await this.#files.flush();
     }
+    const isFirst = this.#samples === 0;
+    this.#minTime = isFirst ? t[0]! : Math.min(this.#minTime, t[0]!);
+    this.#maxTime = isFirst ? t[count - 1]! + 1 : Math.max(this.#maxTime, t[count - 1]! + 1);
     this.#samples += count;
-    this.#minTime = Math.min(this.#minTime, t[0]!);
-    this.#maxTime = Math.max(this.#maxTime, t[count - 1]! + 1);
     this.#isOpen = true;
   }
 
-  /** Hands the last parts to the sink and makes the index. Throws BlockError when there is no series. */
+  /**
+   * Hands the last parts to the sink and makes the index. Without any series there is no chunk file, both times are 0, and the block
+   * should not be kept: metaJson() refuses it.
+   */
   async finish(): Promise<WrittenBlock> {
     this.#enter();
-    if (this.#series.count === 0) throw new BlockError('a block needs at least one series');
     await this.#files.finish();
     const { bytes, seriesBytesMax } = writeIndex(this.#series);
     return {

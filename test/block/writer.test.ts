@@ -113,6 +113,13 @@ describe('round trip', () => {
   });
 });
 
+it('is empty without series, and a block that no meta.json is made for', async () => {
+  const block = await writeBlock([]);
+  expect(block.stats).toEqual({ numSamples: 0, numFloatSamples: 0, numSeries: 0, numChunks: 0 });
+  expect([block.minTime, block.maxTime, block.sink.parts]).toEqual([0, 0, []]);
+  expect(readBlock(block.index, [])).toEqual([]);
+});
+
 describe('cutting chunks', () => {
   it.each<[string, TestSample[], number[]]>([
     ['a day at one a minute', every(60_000, 1440), Array(12).fill(120)],
@@ -311,7 +318,6 @@ describe('refusals', () => {
     await expect(failed.add(new Uint8Array(), one, 1)).rejects.toThrow('at least one label');
     await expect(failed.add(new Uint8Array([1, 97, 1, 97]), one, 1)).rejects.toThrow('has failed');
     await expect(failed.finish()).rejects.toThrow('has failed');
-    await expect(writer().finish()).rejects.toThrow('at least one series');
     const block = writer();
     const first = block.add(new Uint8Array([1, 97, 1, 97]), one, 1);
     await first;
