@@ -108,14 +108,14 @@ async function snapshot(
   tenant: string,
   name: string | null,
   nowMs: number,
-): Promise<{ done: boolean; name: string; progress: string }> {
+): Promise<{ done: boolean; name: string; progress: string } | null> {
   const bucket: BucketDoor = bucketOf(env.BUCKET);
   const catalog = catalogue(env, tenant);
   const from = shards(env, tenant);
   let plan = await catalog.snapshotPlan();
   if (name !== null && plan?.name !== name) {
     const finished = isSnapshotName(name) && (await bucket.get(contentsKey(tenant, name))) !== null;
-    return { done: finished, name, progress: finished ? 'complete' : 'no such snapshot is being made: take a new one' };
+    return finished ? { done: true, name, progress: 'complete' } : null;
   }
   if (name === null || plan === null) plan = await planSnapshot(from, catalog, nowMs, Math.random);
   const untilMs = Date.now() + SNAPSHOT_MS;

@@ -32,6 +32,8 @@ const DIGEST_READ_BYTES = 4_000_000;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** A record waits at most this long for its digest … */
 const DIGEST_AFTER_MS = 5 * 60 * 1000;
+/** … a little while when the shelf is empty, so that a range is seen filling from its beginning … */
+const FIRST_DIGEST_AFTER_MS = 20 * 1000;
 /** … or until this many samples wait. */
 const DIGEST_SAMPLES = 400_000;
 const DIGEST_RETRY_MS = 60 * 1000;
@@ -65,7 +67,8 @@ export class Ingester extends DurableObject<unknown> {
   async append(nowMs: number, records: readonly NewRecord[]): Promise<AppendResult> {
     for (const { body } of records) assertOwned(body);
     this.#log.append(nowMs, records);
-    await this.#arm(this.#log.pending(DIGEST).samples >= DIGEST_SAMPLES ? nowMs : nowMs + DIGEST_AFTER_MS);
+    const many = this.#log.pending(DIGEST).samples >= DIGEST_SAMPLES;
+    await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
     return { ok: true };
   }
 

@@ -88,6 +88,10 @@ export class Shelf {
     return [...cuts.values()];
   }
 
+  isEmpty(): boolean {
+    return this.#sql.exec('SELECT 1 FROM segment LIMIT 1').length === 0;
+  }
+
   /** One part of a segment; null when the segment is not here any more (its cut was dropped). */
   part(segment: number, part: number): Uint8Array | null {
     const bytes = this.#sql.exec('SELECT bytes FROM part WHERE segment = ? AND part = ?', segment, part)[0]?.['bytes'];

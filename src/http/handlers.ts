@@ -116,6 +116,7 @@ const snapshot: Handler = async (c, caller, memory) => {
   const name = c.req.query('name') ?? null;
   if (name !== null && !isSnapshotName(name)) return badSnapshotName(c);
   const taken = await c.env.services.snapshot(caller.tenant, name);
+  if (taken === null) return notFound(c, `no snapshot ${name} is being made or complete: take a new one`);
   memory.forgetStatus();
   return taken.done ? success({ name: taken.name }) : success({ name: taken.name, progress: taken.progress }, 202);
 };

@@ -29,11 +29,11 @@ export interface Services {
   reload(): Promise<Reloaded>;
   /** `POST /api/v1/write`, method check included; access has been granted. */
   write(request: Request, tenant: string): Promise<Response>;
-  /** Begins or continues a snapshot; `null` lets it choose a name. `progress` is a sentence for people. */
+  /** Begins or continues a snapshot; `null` lets it choose a name. Answers null for a name that nobody makes or made. `progress` is a sentence for people. */
   snapshot(
     tenant: string,
     name: string | null,
-  ): Promise<{ readonly done: boolean; readonly name: string; readonly progress: string }>;
+  ): Promise<{ readonly done: boolean; readonly name: string; readonly progress: string } | null>;
   /** Null when the tenant has no finished snapshot of this name. */
   snapshotBlocks(tenant: string, name: string): Promise<readonly SnapshotBlock[] | null>;
   /** An object of the bucket; `size` in bytes. Keys come only from `src/model/tenant.ts`. */
