@@ -1,0 +1,72 @@
+/**
+ * Puts the samples of one scrape into a request builder: translates a page's references into those of the message being built.
+ * It lives as long as one call; the message may change under it at any sample.
+ */
+
+import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
+import { STALE_HI, STALE_LO } from '../model/sample.ts';
+import type { Symbols } from './symbols.ts';
+
+export class Emitter {
+  readonly #out: RequestBuilder;
+  readonly #symbols: Symbols;
+  readonly #constantBytes: number;
+  /** Page reference → reference in the message, or −1. */
+  #refs = new Int32Array(0);
+  #generation = -1;
+  #scratch = new Uint32Array(64);
+  #help = '';
+  #helpRef = 0;
+
+  /** `constantBytes`: what the labels that are not in a series' text take, about. */
+  constructor(out: RequestBuilder, symbols: Symbols, constantBytes: number) {
+    this.#out = out;
+    this.#symbols = symbols;
+    this.#constantBytes = constantBytes;
+  }
+
+  /** Adds one sample of the series with the labels `refs[start, end)`, whose text takes `keyBytes`. */
+  add(
+    refs: Uint32Array,
+    start: number,
+    end: number,
+    keyBytes: number,
+    t: number,
+    hi: number,
+    lo: number,
+    type = 0,
+    help = '',
+    unit = '',
+  ): void {
+    const out = this.#out;
+    // More than it takes, since most texts are in the message already: then a message ends a little early.
+    out.reserve(keyBytes + this.#constantBytes + (end - start) * 8 + help.length * 3);
+    if (out.generation !== this.#generation) this.#begin();
+    const map = this.#refs;
+    const count = end - start;
+    if (count > this.#scratch.length) this.#scratch = new Uint32Array(count * 2);
+    const scratch = this.#scratch;
+    for (let i = 0; i < count; i++) {
+      const symbol = refs[start + i]!;
+      let ref = map[symbol]!;
+      if (ref < 0) map[symbol] = ref = out.symbol(this.#symbols.text(symbol));
+      scratch[i] = ref;
+    }
+    if (help !== this.#help) {
+      this.#help = help;
+      this.#helpRef = help === '' ? 0 : out.symbol(help);
+    }
+    out.add(scratch, count, t, hi, lo, type, this.#helpRef, unit === '' ? 0 : out.symbol(unit));
+  }
+
+  stale(refs: Uint32Array, start: number, end: number, keyBytes: number, t: number): void {
+    this.add(refs, start, end, keyBytes, t, STALE_HI, STALE_LO);
+  }
+
+  #begin(): void {
+    this.#generation = this.#out.generation;
+    this.#refs = new Int32Array(this.#symbols.count).fill(-1);
+    this.#help = '';
+    this.#helpRef = 0;
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Metadata of a page's metric families: type and help, as the last HELP and TYPE lines had them.
+ *
+ * The one invariant: a stamp stands for one family with one type, so what was judged about a series under a stamp holds for as long as
+ * the stamp is in use.
+ */
+
+import { HELP, type TextCursor } from './text.ts';
+
+const COUNTER = 1;
+const HISTOGRAM = 3;
+const SUMMARY = 5;
+
+export class Families {
+  readonly names: string[] = [];
+  readonly types: number[] = [];
+  readonly helps: string[] = [];
+  /** Grows with every new family and every change of a type. Never 0. */
+  readonly stamps: number[] = [];
+  /** The family of the last HELP or TYPE line of this page; −1 before the first. */
+  current = -1;
+  #lastStamp = 0;
+  #ids: Map<string, number> | null = null;
+
+  get count(): number {
+    return this.names.length;
+  }
+
+  add(name: string, type: number, help: string): number {
+    const id = this.names.push(name) - 1;
+    this.types.push(type);
+    this.helps.push(help);
+    this.stamps.push(++this.#lastStamp);
+    this.#ids?.set(name, id);
+    return id;
+  }
+
+  /** Takes the HELP or TYPE line that the cursor stands on. Lines that say what is known make no strings. Throws TextError on invalid UTF-8. */
+  enter(cursor: TextCursor, entry: number): void {
+    const { bytes } = cursor;
+    let id = this.current;
+    if (!this.#isNamed(id, cursor) && !this.#isNamed(++id, cursor)) {
+      const name = cursor.familyName();
+      this.#ids ??= new Map(this.names.map((known, index) => [known, index]));
+      id = this.#ids.get(name) ?? this.add(name, 0, '');
+    }
+    this.current = id;
+    if (entry === HELP) {
+      if (!isText(bytes, cursor.textStart, cursor.textEnd, this.helps[id]!)) this.helps[id] = cursor.helpText();
+    } else if (this.types[id] !== cursor.type) {
+      this.types[id] = cursor.type;
+      this.stamps[id] = ++this.#lastStamp;
+    }
+  }
+
+  /** Forgets families from `count` on: a page that fails leaves none behind. */
+  truncate(count: number): void {
+    if (count === this.count) return;
+    this.names.length = this.types.length = this.helps.length = this.stamps.length = count;
+    this.#ids = null;
+  }
+
+  /** Only the families of these stamps. */
+  select(stamps: ReadonlySet<number>): Families {
+    const kept = new Families();
+    for (let id = 0; id < this.count; id++) {
+      if (!stamps.has(this.stamps[id]!)) continue;
+      kept.add(this.names[id]!, this.types[id]!, this.helps[id]!);
+      kept.stamps[kept.count - 1] = this.stamps[id]!;
+    }
+    kept.#lastStamp = this.#lastStamp;
+    return kept;
+  }
+
+  #isNamed(id: number, cursor: TextCursor): boolean {
+    const name = this.names[id];
+    return name !== undefined && isText(cursor.bytes, cursor.nameStart, cursor.nameEnd, name);
+  }
+}
+
+/** Whether the bytes are this text, ASCII only: false is no proof that they are not. */
+function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = start, at = 0; i < end; i++, at++) {
+    const c = bytes[i]!;
+    if (c !== text.charCodeAt(at) || c >= 0x80 || c === 0x5c) return false;
+  }
+  return true;
+}
+
+/** Whether a series of this name belongs to a family (Prometheus, scrape/scrape.go, `isSeriesPartOfFamily`). */
+export function isOfFamily(series: string, family: string, type: number): boolean {
+  if (!series.startsWith(family)) return false;
+  switch (type) {
+    case COUNTER:
+      return cut(series, ['_total']) === cut(family, ['_total']);
+    case HISTOGRAM:
+      return cut(series, ['_bucket', '_sum', '_count']) === family;
+    case SUMMARY:
+      return cut(series, ['_sum', '_count']) === family;
+    default:
+      return series === family;
+  }
+}
+
+function cut(name: string, suffixes: readonly string[]): string {
+  for (const suffix of suffixes) if (name.endsWith(suffix)) return name.slice(0, -suffix.length);
+  return name;
+}

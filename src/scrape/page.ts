@@ -1,0 +1,241 @@
+/**
+ * What one target exposed last, and how a scrape becomes samples: parse, final labels, stale markers, report series. Prometheus keeps the
+ * same in its scrape cache (scrape/scrape.go, `scrapeCache`); here it also survives an object's sleep, as `encode` and `decode`.
+ *
+ * The one invariant: a series that had a sample without a timestamp of its own gets exactly one stale marker, in the first scrape that
+ * does not have it, later than its last sample and with the same labels.
+ */
+
+import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
+import type { Labels } from '../model/labels.ts';
+import { Emitter } from './emitter.ts';
+import { Entries } from './entries.ts';
+import type { ScrapeResult } from './fetch.ts';
+import { PageError } from './labels.ts';
+import { putBits } from './number.ts';
+import { decodeState, emptyState, encodeState, type PageState } from './page-codec.ts';
+import { type PageLimits, readBody, Reading, SEEN } from './reading.ts';
+import { GAUGE, REPORT, reportLabels } from './report.ts';
+import { TextError } from './text.ts';
+
+export { PageError } from './labels.ts';
+
+/** What a page must know of its target. A scrape configuration with the target's labels is one. */
+export interface PageTarget extends PageLimits {
+  readonly labels: Labels;
+}
+
+export interface PageScrape {
+  /** What `encode` gives is no longer what was stored. */
+  readonly changed: boolean;
+  /** Samples in the body, as `scrape_samples_scraped` has it. */
+  readonly samples: number;
+  readonly error: string | null;
+  readonly health: 'up' | 'down';
+  /** Samples left out: a series' second one; a timestamp more than ten minutes ahead. */
+  readonly duplicates: number;
+  readonly outOfBounds: number;
+  readonly staleMarkers: number;
+}
+
+export class Page {
+  #state: PageState;
+
+  private constructor(state: PageState) {
+    this.#state = state;
+  }
+
+  /** The page that was stored; null is one that has never been scraped. Throws Error on damage. */
+  static decode(stored: Uint8Array | null): Page {
+    return new Page(stored === null ? emptyState() : decodeState(stored));
+  }
+
+  /** The page as bytes that own their buffer: snappy, about a tenth of the body. */
+  encode(): Uint8Array<ArrayBuffer> {
+    return encodeState(this.#state);
+  }
+
+  /**
+   * Adds one scrape to `out`: its samples, stale markers for series that are no longer there, and the report series. A scrape that
+   * failed, or whose body is not to be taken, marks all series stale and has `up` 0. Never throws for what a target sent.
+   */
+  scrape(target: PageTarget, external: Labels, result: ScrapeResult, out: RequestBuilder): PageScrape {
+    const state = this.#state;
+    const before = state.entries;
+    const context = contextOf(target, external);
+    const renewed = context !== state.context;
+    const entries = renewed ? new Entries() : before;
+    const knownCount = entries.count;
+    const reading = new Reading(knownCount);
+    const tracked = (series: number): number => reading.seen[series]! & SEEN;
+    const familyCount = state.families.count;
+
+    let error = result.error;
+    // An empty body is no fault: the target has no series now. What is known of them is kept.
+    const read = error === null && result.body !== null && result.body.length > 0;
+    if (read) error = this.#read(result.body!, result.timestampMs, target, external, entries, reading);
+    const taken = read && error === null;
+    const health = error === null ? 'up' : 'down';
+
+    const reports = renewed ? reportLabels(target.labels, external, state.symbols) : state.reports;
+    const emitter = new Emitter(out, state.symbols, constantBytes(context));
+    if (taken) emitSamples(emitter, entries, reading, state);
+    const markerMs = Math.max(result.timestampMs, state.lastMs + 1);
+    let staleMarkers = 0;
+    if (state.live) {
+      staleMarkers = emitStale(
+        emitter,
+        before,
+        markerMs,
+        (series) => taken && stillThere(before, series, entries, reading),
+      );
+    }
+    if (renewed) staleMarkers += emitReportStale(emitter, state.reports, reports, markerMs);
+    emitReports(emitter, reports, result, reading, error === null);
+
+    const isOther = renewed || (taken && !isSame(entries, knownCount, reading));
+    const changed = isOther || state.live !== taken;
+    state.entries = taken && isOther ? entries.select(reading.order.subarray(0, reading.orderCount), tracked) : entries;
+    state.context = context;
+    state.reports = reports;
+    state.live = taken;
+    state.lastMs = Math.max(state.lastMs, result.timestampMs);
+    this.#tidy(familyCount, renewed);
+    const { scraped: samples, duplicates, outOfBounds } = reading;
+    return { changed, samples, error, health, duplicates, outOfBounds, staleMarkers };
+  }
+
+  /** The target is gone: stale markers for everything, the report series too. The page is as if never scraped. */
+  retire(timestampMs: number, out: RequestBuilder): void {
+    const state = this.#state;
+    const emitter = new Emitter(out, state.symbols, constantBytes(state.context));
+    const markerMs = Math.max(timestampMs, state.lastMs + 1);
+    if (state.live) emitStale(emitter, state.entries, markerMs, () => false);
+    emitReportStale(emitter, state.reports, [], markerMs);
+    this.#state = emptyState();
+  }
+
+  /** Reads a body; returns what is wrong with it, or null. A fault leaves the page as it was. */
+  #read(
+    body: Uint8Array,
+    timestampMs: number,
+    target: PageTarget,
+    external: Labels,
+    entries: Entries,
+    reading: Reading,
+  ): string | null {
+    const { families, symbols } = this.#state;
+    const entryCount = entries.count;
+    const familyCount = families.count;
+    try {
+      readBody(
+        body,
+        timestampMs,
+        { entries, families, symbols, target: target.labels, external, limits: target },
+        reading,
+      );
+      return null;
+    } catch (error) {
+      if (!(error instanceof TextError || error instanceof PageError)) throw error;
+      entries.truncate(entryCount);
+      families.truncate(familyCount);
+      reading.seriesAdded = 0;
+      return error.message;
+    }
+  }
+
+  /** Forgets families and texts that no entry has. Texts only when they are most of the table: they are numbered anew then. */
+  #tidy(familyCount: number, renewed: boolean): void {
+    const { entries, families, symbols } = this.#state;
+    if (families.count !== familyCount) {
+      this.#state.families = families.select(new Set(entries.judged.subarray(0, entries.count)));
+    }
+    if (renewed) symbols.settled = symbols.count;
+    else if (symbols.count > 2 * symbols.settled + 1000) this.#state = decodeState(encodeState(this.#state));
+  }
+}
+
+const contextOf = (target: PageTarget, external: Labels): string =>
+  JSON.stringify([target.labels, external, target.honorLabels]);
+
+/** Bytes of target and external labels: the context has both, in a longer spelling. */
+const constantBytes = (context: string): number => context.length * 2 + 64;
+
+/** Whether the reading has the same series as before, tracked the same way. */
+function isSame(entries: Entries, knownCount: number, reading: Reading): boolean {
+  if (entries.count !== knownCount || reading.orderCount !== knownCount) return false;
+  for (let i = 0; i < knownCount; i++) {
+    if (entries.series[i] === i && (reading.seen[i]! & SEEN) !== entries.tracked[i]) return false;
+  }
+  return true;
+}
+
+/** Whether a series of the entries before has a sample of its own time in what was read. */
+function stillThere(before: Entries, series: number, entries: Entries, reading: Reading): boolean {
+  let now = series;
+  if (entries !== before) {
+    now = entries.findLabels(before.refs, before.refStart(series), before.refEnd[series]!);
+    if (now < 0) return false;
+  }
+  return (reading.seen[now]! & SEEN) !== 0;
+}
+
+function emitSamples(emitter: Emitter, entries: Entries, reading: Reading, state: PageState): void {
+  const { types, helps } = state.families;
+  const { entry, t, hi, lo, family } = reading;
+  for (let i = 0; i < reading.count; i++) {
+    const e = entry[i]!;
+    const f = family[i]!;
+    emitter.add(
+      entries.refs,
+      entries.refStart(e),
+      entries.refEnd[e]!,
+      entries.keyEnd[e]! - entries.keyStart(e),
+      t[i]!,
+      hi[i]!,
+      lo[i]!,
+      f < 0 ? 0 : types[f]!,
+      f < 0 ? '' : helps[f]!,
+    );
+  }
+}
+
+/** Marks the tracked series stale that are not there any more. Returns how many. */
+function emitStale(emitter: Emitter, entries: Entries, t: number, isThere: (series: number) => boolean): number {
+  let count = 0;
+  for (let i = 0; i < entries.count; i++) {
+    if (entries.series[i] !== i || entries.tracked[i] === 0 || isThere(i)) continue;
+    const keyBytes = entries.keyEnd[i]! - entries.keyStart(i);
+    emitter.stale(entries.refs, entries.refStart(i), entries.refEnd[i]!, keyBytes, t);
+    count++;
+  }
+  return count;
+}
+
+/** Marks report series stale that have other labels now, or none. Returns how many. */
+function emitReportStale(emitter: Emitter, before: Uint32Array[], now: Uint32Array[], t: number): number {
+  let count = 0;
+  before.forEach((refs, i) => {
+    if (now[i]?.join() === refs.join()) return;
+    emitter.stale(refs, 0, refs.length, 0, t);
+    count++;
+  });
+  return count;
+}
+
+function emitReports(
+  emitter: Emitter,
+  reports: Uint32Array[],
+  result: ScrapeResult,
+  reading: Reading,
+  up: boolean,
+): void {
+  const { scraped, postRelabel, seriesAdded } = reading;
+  const values = [up ? 1 : 0, result.durationMs / 1000, scraped, postRelabel, seriesAdded];
+  const bits = { hi: 0, lo: 0 };
+  reports.forEach((refs, i) => {
+    putBits(values[i]!, bits);
+    const { help, unit } = REPORT[i]!;
+    emitter.add(refs, 0, refs.length, 0, result.timestampMs, bits.hi, bits.lo, GAUGE, help, unit);
+  });
+}

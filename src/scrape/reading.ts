@@ -1,0 +1,202 @@
+/**
+ * Reads one body against what a page already knows: the first of the two passes of a scrape. Nothing leaves before all of the body
+ * is read, since a fault in its last line fails the whole scrape.
+ */
+
+import type { Labels } from '../model/labels.ts';
+import type { Entries } from './entries.ts';
+import { type Families, isOfFamily } from './families.ts';
+import { finalLabels, PageError } from './labels.ts';
+import { NAME_REF, type Symbols } from './symbols.ts';
+import { END, SERIES, TextCursor } from './text.ts';
+
+/** A page with more samples fails: its state and its messages must fit an isolate's 128 MB beside others. */
+export const SAMPLES_MAX = 100_000;
+/** An explicit timestamp further ahead is not taken, as in Prometheus (`maxAheadTime`). */
+export const AHEAD_MS_MAX = 10 * 60 * 1000;
+
+/** Bits of `Reading.seen`. The first two are of a series, the third of an entry. */
+export const SEEN = 1;
+export const SEEN_WITH_TIMESTAMP = 2;
+const TOUCHED = 4;
+
+export interface PageLimits {
+  readonly honorLabels: boolean;
+  readonly honorTimestamps: boolean;
+  /** Samples a scrape may have; 0 is no limit but `SAMPLES_MAX`. */
+  readonly sampleLimit: number;
+}
+
+/** Samples of one body, as columns, and what became of them. */
+export class Reading {
+  count = 0;
+  entry: Uint32Array<ArrayBuffer>;
+  t: Float64Array<ArrayBuffer>;
+  hi: Uint32Array<ArrayBuffer>;
+  lo: Uint32Array<ArrayBuffer>;
+  /** The metric family, or −1. */
+  family: Int32Array<ArrayBuffer>;
+  /** Per entry: bits, see above. */
+  seen: Uint8Array<ArrayBuffer>;
+  /** Entries of this page in the order of their first place in it. */
+  order: Uint32Array<ArrayBuffer>;
+  orderCount = 0;
+
+  /** Samples in the body; those that relabelling would leave (all); series that are new. */
+  scraped = 0;
+  postRelabel = 0;
+  seriesAdded = 0;
+  /** Samples left out: a series a second time without timestamps; a timestamp too far ahead. */
+  duplicates = 0;
+  outOfBounds = 0;
+
+  constructor(entries: number) {
+    const capacity = entries + 64;
+    this.entry = new Uint32Array(capacity);
+    this.t = new Float64Array(capacity);
+    this.hi = new Uint32Array(capacity);
+    this.lo = new Uint32Array(capacity);
+    this.family = new Int32Array(capacity);
+    this.seen = new Uint8Array(capacity);
+    this.order = new Uint32Array(capacity);
+  }
+
+  touch(entry: number): void {
+    if (entry >= this.seen.length) this.seen = wider(this.seen, Uint8Array, entry);
+    if ((this.seen[entry]! & TOUCHED) !== 0) return;
+    this.seen[entry]! |= TOUCHED;
+    if (this.orderCount === this.order.length) this.order = wider(this.order, Uint32Array, this.orderCount);
+    this.order[this.orderCount++] = entry;
+  }
+
+  push(entry: number, t: number, hi: number, lo: number, family: number): void {
+    const i = this.count++;
+    if (i === this.entry.length) {
+      this.entry = wider(this.entry, Uint32Array, i);
+      this.t = wider(this.t, Float64Array, i);
+      this.hi = wider(this.hi, Uint32Array, i);
+      this.lo = wider(this.lo, Uint32Array, i);
+      this.family = wider(this.family, Int32Array, i);
+    }
+    this.entry[i] = entry;
+    this.t[i] = t;
+    this.hi[i] = hi;
+    this.lo[i] = lo;
+    this.family[i] = family;
+  }
+}
+
+/** What a body is read against. New series, texts and families are added to it. */
+export interface Known {
+  readonly entries: Entries;
+  readonly families: Families;
+  readonly symbols: Symbols;
+  readonly target: Labels;
+  readonly external: Labels;
+  readonly limits: PageLimits;
+}
+
+/** Reads a whole body into `out`. Throws TextError or PageError; `out` then holds the counts up to the fault. */
+export function readBody(body: Uint8Array, timestampMs: number, known: Known, out: Reading): void {
+  const { entries, families, symbols, limits } = known;
+  const { honorTimestamps } = limits;
+  const sampleLimit = limits.sampleLimit > 0 ? limits.sampleLimit : Infinity;
+  const aheadMs = timestampMs + AHEAD_MS_MAX;
+  const knownCount = entries.count;
+  const cursor = new TextCursor(body);
+  const exposed: string[] = [];
+  let appended = 0;
+  let guess = 0;
+  families.current = -1;
+
+  for (;;) {
+    const isKnown = guess < knownCount;
+    const kind = cursor.next(entries.keys, isKnown ? entries.keyStart(guess) : 0, isKnown ? entries.keyEnd[guess]! : 0);
+    if (kind === END) break;
+    if (kind !== SERIES) {
+      families.enter(cursor, kind);
+      if (families.count > SAMPLES_MAX) throw new PageError(`more than ${SAMPLES_MAX} metric families`);
+      continue;
+    }
+    if (++out.scraped > SAMPLES_MAX) {
+      throw new PageError(
+        `more than ${SAMPLES_MAX} samples, the most that a scrape may have here (split the target's metrics over several paths)`,
+      );
+    }
+
+    let entry: number;
+    let isNew = false;
+    if (cursor.expected) {
+      entry = guess++;
+    } else {
+      entry = entries.find(body, cursor.keyStart, cursor.keyEnd);
+      if (entry >= 0) {
+        // The page goes on from there, most likely.
+        if (entry < knownCount) guess = entry + 1;
+      } else {
+        cursor.labels(exposed);
+        const labels = finalLabels(exposed, known.target, known.external, limits.honorLabels);
+        if (appended >= sampleLimit) {
+          appended++;
+          out.postRelabel++;
+          continue;
+        }
+        entry = entries.add(
+          body,
+          cursor.keyStart,
+          cursor.keyEnd,
+          labels.map((text) => symbols.ref(text)),
+        );
+        isNew = true;
+      }
+    }
+
+    out.touch(entry);
+    out.postRelabel++;
+    const series = entries.series[entry]!;
+    const hasTimestamp = honorTimestamps && cursor.hasTimestamp;
+    if (!hasTimestamp && (out.seen[series]! & (SEEN | SEEN_WITH_TIMESTAMP)) !== 0) {
+      out.duplicates++;
+      continue;
+    }
+    if (++appended > sampleLimit) continue;
+    if (hasTimestamp && cursor.timestamp > aheadMs) {
+      out.outOfBounds++;
+      continue;
+    }
+    out.seen[series]! |= hasTimestamp ? SEEN_WITH_TIMESTAMP : SEEN;
+    if (isNew) out.seriesAdded++;
+    const t = hasTimestamp ? cursor.timestamp : timestampMs;
+    out.push(entry, t, cursor.hi, cursor.lo, familyOf(entries, entry, families, symbols));
+  }
+  if (appended > sampleLimit) {
+    throw new PageError(
+      `sample limit exceeded: ${appended} samples, sample_limit is ${sampleLimit} (raise it, or let the target expose less)`,
+    );
+  }
+}
+
+/** The current family if the series belongs to it, else −1. Names are compared only when the series comes under a family for the first time. */
+function familyOf(entries: Entries, entry: number, families: Families, symbols: Symbols): number {
+  const family = families.current;
+  if (family < 0) return -1;
+  const stamp = families.stamps[family]!;
+  if (entries.judged[entry] !== stamp) {
+    let name = '';
+    for (let i = entries.refStart(entry); i < entries.refEnd[entry]!; i += 2) {
+      if (entries.refs[i] === NAME_REF) name = symbols.text(entries.refs[i + 1]!);
+    }
+    entries.judged[entry] = stamp;
+    entries.member[entry] = isOfFamily(name, families.names[family]!, families.types[family]!) ? 1 : 0;
+  }
+  return entries.member[entry] === 1 ? family : -1;
+}
+
+type Column = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+
+/** A copy of a column with room for index `index` and as much again. */
+function wider<T extends Column>(column: T, make: new (length: number) => T, index: number): T {
+  const wide = new make(Math.max(column.length * 2, index + 1));
+  wide.set(column);
+  return wide;
+}
