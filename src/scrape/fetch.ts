@@ -1,0 +1,203 @@
+/**
+ * One scrape over HTTP: request, redirects, body. It knows nothing of what the body says.
+ *
+ * The one invariant: it always ends, with a result, within the target's timeout and the body limit, whatever the target does.
+ */
+
+import type { Credentials } from '../config/model.ts';
+import { concat } from '../model/bytes.ts';
+import type { Clock, Fetch } from '../model/doors.ts';
+import { SELF, type Target } from './target.ts';
+
+/** The largest body that is read, uncompressed, where the configuration asks for no smaller limit: several are in memory at once. */
+export const SCRAPE_BODY_BYTES_MAX = 10_000_000;
+const REDIRECTS_MAX = 10;
+/** A scrape that begins this close to its slot has the slot's timestamp, so that intervals compress; but never more than 1 % of the interval off. */
+const TOLERANCE_MS_MAX = 100;
+/** Only what `text.ts` reads; the rest as Prometheus weighs it. */
+const ACCEPT = 'text/plain;version=0.0.4;q=0.6,*/*;q=0.5';
+
+/** What came of a scrape. Plain data: it crosses RPC. */
+export interface ScrapeResult {
+  readonly slotMs: number;
+  /** The samples' timestamp, Unix ms: the slot, or the true start beyond the tolerance. */
+  readonly timestampMs: number;
+  readonly durationMs: number;
+  /** Bytes of the body, uncompressed. */
+  readonly bodyBytes: number;
+  /** Owns its buffer; null when there is an error. */
+  readonly body: Uint8Array<ArrayBuffer> | null;
+  readonly contentType: string;
+  readonly error: string | null;
+}
+
+export interface ScrapeDoors {
+  readonly clock: Clock;
+  readonly fetch: Fetch;
+  readonly userAgent: string;
+  readonly bodyBytesMax: number;
+}
+
+/** What goes wrong with a target, in words for its operator. */
+class ScrapeError extends Error {}
+
+/** Scrapes a target for a slot, now. Never rejects: what goes wrong is the result's `error`. */
+export async function scrapeTarget(target: Target, slotMs: number, doors: ScrapeDoors): Promise<ScrapeResult> {
+  // In production time stands still during computation: these two readings are on both sides of the waiting.
+  const startMs = doors.clock.now();
+  const toleranceMs = Math.min(target.intervalMs / 100, TOLERANCE_MS_MAX);
+  const timestampMs = Math.abs(startMs - slotMs) <= toleranceMs ? slotMs : startMs;
+
+  const abort = new AbortController();
+  const late = new ScrapeError(
+    `no complete answer within the timeout of ${target.timeoutMs / 1000} s (raise scrape_timeout, or make the target faster)`,
+  );
+  const deadline = doors.clock.sleepUntil(startMs + target.timeoutMs).then(() => {
+    abort.abort(late);
+    throw late;
+  });
+  deadline.catch(() => undefined);
+  let body: Uint8Array<ArrayBuffer> | null = null;
+  let contentType = '';
+  let error: string | null = null;
+  try {
+    const response = await follow(target, doors, abort.signal, deadline);
+    contentType = response.headers.get('content-type') ?? '';
+    body = await readLimited(response, target, doors.bodyBytesMax, deadline);
+    // An empty body has no format.
+    if (body.length > 0) checkContentType(contentType);
+  } catch (reason) {
+    body = null;
+    error = reason instanceof ScrapeError ? reason.message : `cannot scrape ${hostOf(target.url)}: ${wordsOf(reason)}`;
+    // Lets go of what is still under way: a connection that hangs holds one of six.
+    abort.abort(reason);
+  }
+  const durationMs = doors.clock.now() - startMs;
+  return { slotMs, timestampMs, durationMs, bodyBytes: body?.length ?? 0, body, contentType, error };
+}
+
+/** The answer with status 200, after redirects. */
+async function follow(
+  target: Target,
+  doors: ScrapeDoors,
+  signal: AbortSignal,
+  deadline: Promise<never>,
+): Promise<Response> {
+  const origin = new URL(target.url).origin;
+  let url = target.url;
+  let trusted = true;
+  for (let redirects = 0; ; redirects++) {
+    // Once a redirect has left the origin, no configured header is sent any more, not even back at home.
+    trusted &&= new URL(url).origin === origin;
+    const headers = headersOf(target, doors.userAgent, trusted);
+    const asked = doors.fetch(new Request(url, { headers, redirect: 'manual', signal }));
+    asked.catch(() => undefined);
+    const response = await Promise.race([asked, deadline]);
+    if (response.status === 200) return response;
+    void response.body?.cancel().catch(() => undefined);
+    const location = response.headers.get('location');
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
+      throw new ScrapeError(`server returned HTTP status ${response.status} ${response.statusText}`.trimEnd());
+    }
+    if (redirects === REDIRECTS_MAX) throw new ScrapeError(`more than ${REDIRECTS_MAX} redirects`);
+    url = redirected(url, location);
+  }
+}
+
+/** Where a redirect leads. Never to the deployment itself from elsewhere, which the configuration alone may name. */
+function redirected(from: string, location: string): string {
+  const shown = JSON.stringify(location.slice(0, 200));
+  if (!URL.canParse(location, from)) throw new ScrapeError(`redirected to ${shown}, which is not a URL`);
+  const to = new URL(location, from);
+  if (to.protocol !== 'http:' && to.protocol !== 'https:') {
+    throw new ScrapeError(`redirected to ${shown}: only http and https are followed`);
+  }
+  if ((to.hostname === SELF) !== (new URL(from).hostname === SELF)) {
+    throw new ScrapeError(`redirected to ${shown}: no redirect leads to or from "${SELF}"`);
+  }
+  return to.href;
+}
+
+function headersOf({ config, timeoutMs }: Target, userAgent: string, trusted: boolean): Headers {
+  const headers = new Headers({
+    accept: ACCEPT,
+    'accept-encoding': config.enableCompression ? 'gzip' : 'identity',
+    'user-agent': userAgent,
+    'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
+  });
+  const authorization = trusted ? authorizationOf(config) : null;
+  if (authorization !== null) headers.set('authorization', authorization);
+  return headers;
+}
+
+function authorizationOf({ basicAuth, authorization }: Credentials): string | null {
+  if (basicAuth !== undefined) {
+    const bytes = new TextEncoder().encode(`${basicAuth.username}:${basicAuth.password}`);
+    return `Basic ${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))}`;
+  }
+  return authorization === undefined ? null : `${authorization.type} ${authorization.credentials}`;
+}
+
+/** Reads a body, decompressed by `fetch`, up to the limit. */
+async function readLimited(
+  response: Response,
+  { config }: Target,
+  bodyBytesMax: number,
+  deadline: Promise<never>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const configured = config.bodySizeLimit > 0 && config.bodySizeLimit < bodyBytesMax;
+  const limit = configured ? config.bodySizeLimit : bodyBytesMax;
+  const tooLarge = (bytes: string): ScrapeError =>
+    new ScrapeError(
+      `body size limit exceeded: ${bytes} bytes, ${
+        configured
+          ? `body_size_limit is ${limit} (raise it, or let the target expose less)`
+          : `the most that is read here is ${limit} (let the target expose less, or split it over several paths)`
+      }`,
+    );
+  const reader = response.body?.getReader();
+  if (reader === undefined) return new Uint8Array(0);
+  try {
+    const declared = Number(response.headers.get('content-length') ?? 0);
+    if (declared > limit && !response.headers.has('content-encoding')) throw tooLarge(String(declared));
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for (;;) {
+      const read = reader.read();
+      read.catch(() => undefined);
+      const { done, value } = await Promise.race([read, deadline]);
+      if (done) return concat(parts);
+      bytes += value.byteLength;
+      if (bytes > limit) throw tooLarge(`${bytes} or more`);
+      parts.push(value);
+    }
+  } catch (reason) {
+    void reader.cancel(reason).catch(() => undefined);
+    throw reason;
+  }
+}
+
+/** Prometheus 3 refuses a body without a content type that it knows, and so does this: guessing hides what is wrong. */
+function checkContentType(contentType: string): void {
+  const type = contentType.split(';', 1)[0]!.trim().toLowerCase();
+  if (type === 'text/plain') return;
+  if (type === '') {
+    throw new ScrapeError('the answer has no Content-Type (let the target send "text/plain; version=0.0.4")');
+  }
+  const known = type === 'application/openmetrics-text' || type === 'application/vnd.google.protobuf';
+  throw new ScrapeError(
+    `the answer has the Content-Type ${JSON.stringify(contentType.slice(0, 200))}, ${
+      known ? 'which is not read yet and was not asked for' : 'which is no metrics format'
+    } (let the target send "text/plain; version=0.0.4")`,
+  );
+}
+
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : url.slice(0, 200));
+
+/** The reason of a network error. Node hides it in `cause`. */
+function wordsOf(reason: unknown): string {
+  if (!(reason instanceof Error)) return String(reason);
+  const { cause } = reason;
+  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
+  return cause instanceof Error && cause.message !== '' ? cause.message : reason.message;
+}
