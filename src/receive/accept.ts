@@ -1,0 +1,168 @@
+/**
+ * From a request's body to records for the log: decompress, decode, judge, and keep what is good. Pure and synchronous, so that nothing large
+ * of it is still held while the log is waited for. It knows no HTTP but the status that a refusal is answered with.
+ *
+ * Invariant: the records hold the series that validate() kept, each once and byte for byte as sent. A request without a fault and not
+ * too large for a record is a record as it came.
+ */
+
+import { DecodeError, type Decoded, decodeWrite, type Schema, TooManyError } from '../encoding/remote-write/decoded.ts';
+import { filterWrite } from '../encoding/remote-write/filter.ts';
+import { snappyCompress, SnappyError, snappyLength, snappyUncompress } from '../encoding/snappy.ts';
+import { owned } from '../model/bytes.ts';
+import { summary } from './explain.ts';
+import type { ReceiveLimits, RecordLimits } from './limits.ts';
+import { type Refused, validate } from './validate.ts';
+
+/** What the log is given. `minT` and `maxT` are Unix ms, both inclusive; the receiver's clock where there are exemplars only. */
+export interface ReceivedRecord {
+  readonly schema: Schema;
+  /** Snappy block format, in a buffer of its own. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly samples: number;
+  readonly series: number;
+  readonly minT: number;
+  readonly maxT: number;
+}
+
+export interface Accepted {
+  readonly ok: true;
+  /** None when nothing is kept. To be appended all or none. */
+  readonly records: readonly ReceivedRecord[];
+  readonly samples: number;
+  readonly exemplars: number;
+  /** Metadata of 1.0 that came beside the series, which is not stored. */
+  readonly metadataIgnored: number;
+  readonly refused: readonly Refused[];
+  /** For people, when something was refused; else null. */
+  readonly message: string | null;
+}
+
+export interface NotAccepted {
+  readonly ok: false;
+  readonly status: 400 | 413;
+  /** For the metrics. */
+  readonly cause: 'snappy' | 'protobuf' | 'too_large';
+  readonly message: string;
+}
+
+export function accept(schema: Schema, body: Uint8Array, limits: ReceiveLimits, nowMs: number): Accepted | NotAccepted {
+  const decoded = decode(schema, body, limits);
+  if ('ok' in decoded) return decoded;
+  const judged = validate(decoded, limits, nowMs);
+  const records: ReceivedRecord[] = [];
+  if (judged.series > 0) {
+    const packer: Packer = { decoded, keep: judged.keep, limits: limits.record, nowMs, records, bytes: 0 };
+    const whole = { bytes: decoded.message.length, samples: judged.samples };
+    if (judged.refused.length === 0 && fits(whole, body, limits.record)) {
+      records.push({ schema, body: owned(body), ...spanOf(packer, 0, decoded.seriesCount) });
+    } else if (!pack(packer, 0, decoded.seriesCount)) {
+      const { bodyBytesMax, messageBytesMax, samplesMax } = limits.record;
+      return tooLarge(
+        `the request cannot be cut into records of at most ${bodyBytesMax} B compressed, ${messageBytesMax} B uncompressed and ${samplesMax} samples; ${SMALLER}`,
+      );
+    }
+  }
+  return {
+    ok: true,
+    records,
+    samples: judged.samples,
+    exemplars: judged.exemplars,
+    metadataIgnored: decoded.metadataCount,
+    refused: judged.refused,
+    message: judged.refused.length > 0 ? summary(decoded, judged) : null,
+  };
+}
+
+function decode(schema: Schema, body: Uint8Array, limits: ReceiveLimits): Decoded | NotAccepted {
+  try {
+    const length = snappyLength(body);
+    if (length > limits.messageBytesMax) {
+      return tooLarge(
+        `the request has ${length} B uncompressed, at most ${limits.messageBytesMax} B are taken; ${SMALLER}`,
+      );
+    }
+    const decoded = decodeWrite(schema, snappyUncompress(body, limits.messageBytesMax));
+    if (decoded.sampleCount > limits.samplesMax) {
+      return tooLarge(
+        `the request has ${decoded.sampleCount} samples, at most ${limits.samplesMax} are taken; ${SMALLER}`,
+      );
+    }
+    return decoded;
+  } catch (error) {
+    if (error instanceof TooManyError) return tooLarge(error.message);
+    if (error instanceof SnappyError) return { ok: false, status: 400, cause: 'snappy', message: error.message };
+    if (!(error instanceof DecodeError)) throw error;
+    const name = schema === 1 ? 'prometheus.WriteRequest' : 'io.prometheus.write.v2.Request';
+    return { ok: false, status: 400, cause: 'protobuf', message: `not a valid ${name}: ${error.message}` };
+  }
+}
+
+const SMALLER = 'send smaller requests (queue_config: max_samples_per_send)';
+
+const tooLarge = (message: string): NotAccepted => ({ ok: false, status: 413, cause: 'too_large', message });
+
+function fits(message: { bytes: number; samples: number }, body: Uint8Array, limits: RecordLimits): boolean {
+  return (
+    message.bytes <= limits.messageBytesMax &&
+    message.samples <= limits.samplesMax &&
+    body.length <= limits.bodyBytesMax
+  );
+}
+
+interface Packer {
+  readonly decoded: Decoded;
+  readonly keep: Uint8Array;
+  readonly limits: RecordLimits;
+  readonly nowMs: number;
+  readonly records: ReceivedRecord[];
+  /** Of the records' bodies. */
+  bytes: number;
+}
+
+/**
+ * Makes records of the kept series in [first, last): one, or the two halves' when that would be too large. False when a single
+ * series is, or when all records together are: in 2.0 each of them carries all symbols, however few series are in it.
+ */
+function pack(packer: Packer, first: number, last: number): boolean {
+  const { decoded, keep, limits, records } = packer;
+  const span = spanOf(packer, first, last);
+  if (span.series === 0) return true;
+  const only = new Uint8Array(decoded.seriesCount);
+  only.set(keep.subarray(first, last), first);
+  // The number of samples is known without making the message.
+  const message = span.samples <= limits.samplesMax ? filterWrite(decoded, only) : null;
+  if (message !== null && message.length <= limits.messageBytesMax) {
+    const body = snappyCompress(message);
+    if (fits({ bytes: message.length, samples: span.samples }, body, limits)) {
+      records.push({ schema: decoded.schema, body, ...span });
+      packer.bytes += body.length;
+      return packer.bytes <= limits.allBytesMax;
+    }
+  }
+  if (span.series === 1) return false;
+  const middle = (first + last) >>> 1;
+  return pack(packer, first, middle) && pack(packer, middle, last);
+}
+
+function spanOf({ decoded, keep, nowMs }: Packer, first: number, last: number) {
+  let series = 0;
+  let samples = 0;
+  let minT = Infinity;
+  let maxT = -Infinity;
+  let sample = first === 0 ? 0 : decoded.sampleEnd[first - 1]!;
+  for (let s = first; s < last; s++) {
+    const end = decoded.sampleEnd[s]!;
+    if (keep[s] !== 0) {
+      series++;
+      samples += end - sample;
+      for (let i = sample; i < end; i++) {
+        const t = decoded.t[i]!;
+        if (t < minT) minT = t;
+        if (t > maxT) maxT = t;
+      }
+    }
+    sample = end;
+  }
+  return samples > 0 ? { series, samples, minT, maxT } : { series, samples, minT: nowMs, maxT: nowMs };
+}

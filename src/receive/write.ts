@@ -1,0 +1,127 @@
+/**
+ * `POST /api/v1/write`: a remote-write receiver, Remote Write 1.0 and 2.0 (prometheus.io/docs/specs/prw). Reads the body, has it judged
+ * (accept.ts), has it appended, and answers.
+ *
+ * Invariant: 2xx means that all of the request is durable. 5xx and 429 mean that nothing of it was kept, so it may come again.
+ * 4xx means that what the Written headers count was kept, and that the rest will never be.
+ */
+
+import type { Schema } from '../encoding/remote-write/decoded.ts';
+import { readBody } from '../http/body.ts';
+import { accept, type Accepted, type ReceivedRecord } from './accept.ts';
+import type { ReceiveLimits } from './limits.ts';
+import { negotiate } from './negotiate.ts';
+
+export type { ReceivedRecord };
+
+/** What the log answers. Expected outcomes are data: an error loses its class on the way out of an object. */
+export type AppendResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly status: 429 | 503; readonly retryAfterS: number; readonly message: string };
+
+export interface WriteDeps {
+  readonly limits: ReceiveLimits;
+  readonly nowMs: number;
+  /** Appends all records or none; resolves when they are durable. */
+  append(tenant: string, records: readonly ReceivedRecord[]): Promise<AppendResult>;
+  /** Counts an event: `requests:204`, `samples_in`, `refused_samples:too_old`, `refused_requests:snappy` … */
+  count(event: string, n?: number): void;
+}
+
+/** How long a sender should wait when the log cannot be reached at all. */
+const RETRY_AFTER_S = 5;
+
+interface Answer {
+  readonly status: number;
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What is durable now. Absent is nothing. */
+  readonly written?: { readonly samples: number; readonly exemplars: number };
+}
+
+/** Never rejects because of what came in; a body that cannot be read is answered too. */
+export async function handleWrite(request: Request, tenant: string, deps: WriteDeps): Promise<Response> {
+  const { schema, answer } = await write(request, tenant, deps);
+  deps.count(`requests:${answer.status}`);
+  const headers = new Headers(answer.headers);
+  if (schema === 2) {
+    headers.set('X-Prometheus-Remote-Write-Samples-Written', String(answer.written?.samples ?? 0));
+    headers.set('X-Prometheus-Remote-Write-Histograms-Written', '0');
+    headers.set('X-Prometheus-Remote-Write-Exemplars-Written', String(answer.written?.exemplars ?? 0));
+  }
+  if (answer.message === undefined) return new Response(null, { status: answer.status, headers });
+  headers.set('Content-Type', 'text/plain; charset=utf-8');
+  return new Response(`${answer.message}\n`, { status: answer.status, headers });
+}
+
+/** `schema` is null as long as it is not known. */
+async function write(
+  request: Request,
+  tenant: string,
+  deps: WriteDeps,
+): Promise<{ readonly schema: Schema | null; readonly answer: Answer }> {
+  const refuse = (schema: Schema | null, cause: string, answer: Answer) => {
+    deps.count(`refused_requests:${cause}`);
+    return { schema, answer };
+  };
+  if (request.method !== 'POST') {
+    const message = `remote write is sent with POST, not ${request.method}`;
+    return refuse(null, 'method', { status: 405, message, headers: { Allow: 'POST' } });
+  }
+  const negotiated = negotiate(request.headers);
+  if ('status' in negotiated) return refuse(null, 'content_type', negotiated);
+  const { schema } = negotiated;
+  const { bodyBytesMax } = deps.limits;
+
+  let body: Uint8Array | null;
+  try {
+    body = await readBody(request, bodyBytesMax);
+  } catch (error) {
+    return refuse(schema, 'body', { status: 400, message: `the body ended before its end: ${String(error)}` });
+  }
+  if (body === null) {
+    const message = `the body is larger than ${bodyBytesMax} B; send smaller requests (queue_config: max_samples_per_send)`;
+    return refuse(schema, 'too_large', { status: 413, message });
+  }
+
+  const accepted = accept(schema, body, deps.limits, deps.nowMs);
+  body = null;
+  if (!accepted.ok) return refuse(schema, accepted.cause, accepted);
+  return { schema, answer: await append(accepted, tenant, deps) };
+}
+
+/** Appends what was accepted, counts what became of all of it, and says so. */
+async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
+  const { records, samples, exemplars, refused, message } = accepted;
+  if (records.length > 0) {
+    const result = await appendOrRetry(records, tenant, deps);
+    if (!result.ok) {
+      deps.count(`unwritten_samples:${result.status}`, samples);
+      return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
+    }
+    deps.count('samples_in', samples);
+    if (exemplars > 0) deps.count('exemplars_in', exemplars);
+  }
+  // Counted only now: after a 5xx the whole request comes again.
+  for (const row of refused) {
+    deps.count(`refused_samples:${row.reason}`, row.samples);
+    deps.count(`refused_series:${row.reason}`, row.series);
+  }
+  if (accepted.metadataIgnored > 0) deps.count('metadata_ignored', accepted.metadataIgnored);
+  const written = { samples, exemplars };
+  return message === null ? { status: 204, written } : { status: 400, message, written };
+}
+
+/** A log that fails, or cannot be reached, may have kept the records: they are sent again, and the same sample twice is one. */
+async function appendOrRetry(
+  records: readonly ReceivedRecord[],
+  tenant: string,
+  deps: WriteDeps,
+): Promise<AppendResult> {
+  try {
+    return await deps.append(tenant, records);
+  } catch (error) {
+    deps.count('append_failed');
+    return { ok: false, status: 503, retryAfterS: RETRY_AFTER_S, message: `the log did not take it: ${String(error)}` };
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * The receiver's rules of both specifications, a line each (prometheus.io/docs/specs/prw: Remote Write 1.0, and 2.0-rc.4). A rule for senders
+ * stands here when a receiver has to answer for it.
+ */
+
+import { describe, expect, it } from 'vitest';
+import { snappyCompress } from '../../src/encoding/snappy.ts';
+import { hexOf, STALE } from '../encoding/remote-write/cases.ts';
+import { double, v2 } from '../encoding/remote-write/oracle.ts';
+import { message1, message2, NOW, type Outcome, Receiver, series1, series2 } from './receiver.ts';
+
+type Level = 'MUST' | 'MUST NOT' | 'SHOULD' | 'MAY';
+type Rule = readonly [id: string, level: Level, rule: string, check: (receiver: Receiver) => Promise<void>];
+
+const PROTOBUF = 'application/x-protobuf';
+const V1_TYPE = `${PROTOBUF};proto=prometheus.WriteRequest`;
+const V2_TYPE = `${PROTOBUF};proto=io.prometheus.write.v2.Request`;
+const GOOD_1 = message1(series1('a'), series1('b'));
+const GOOD_2 = message2(series2('a'), series2('b'));
+const PARTLY_BAD_1 = message1(series1('a'), series1('b', { labels: [] }));
+const PARTLY_BAD_2 = message2(series2('a'), series2('b', { labels: [] }));
+const BUSY = { ok: false, status: 503, retryAfterS: 30, message: 'busy' } as const;
+
+const post = (receiver: Receiver, message: Uint8Array, headers: Record<string, string>): Promise<Outcome> =>
+  receiver.post(snappyCompress(message), headers);
+
+const rules: readonly Rule[] = [
+  // Remote Write 1.0.
+  [
+    '1.0 protocol',
+    'MUST',
+    'a snappy-compressed prometheus.WriteRequest, posted with the headers of a 1.0 sender, is taken',
+    async (receiver) => {
+      const headers = { 'Content-Type': PROTOBUF, 'User-Agent': 'x/1', 'X-Prometheus-Remote-Write-Version': '0.1.0' };
+      expect((await post(receiver, GOOD_1, headers)).status).toBe(204);
+      expect(receiver.names()).toEqual(['a', 'b']);
+    },
+  ],
+  [
+    '1.0 framing',
+    'MUST NOT',
+    'the framed snappy format is not taken',
+    async (receiver) => {
+      const framed = Buffer.concat([
+        Buffer.from('ff060000734e61507059', 'hex'),
+        Buffer.from('0105000000000000 00'.replace(' ', ''), 'hex'),
+      ]);
+      expect((await receiver.post(framed, { 'Content-Type': PROTOBUF })).status).toBe(400);
+    },
+  ],
+  [
+    '1.0 versions',
+    'MUST',
+    'any 1.x sender is taken',
+    async (receiver) => {
+      for (const version of ['0.1.0', '1.0.0', '1.99.0']) {
+        expect((await post(receiver, GOOD_1, { 'X-Prometheus-Remote-Write-Version': version })).status).toBe(204);
+      }
+    },
+  ],
+  [
+    '1.0 success',
+    'MUST',
+    'success is 2xx, with an empty body (SHOULD)',
+    async (receiver) => {
+      const { status, text } = await receiver.send(1, GOOD_1);
+      expect([status, text]).toEqual([204, '']);
+    },
+  ],
+  [
+    '1.0 retry',
+    'MUST',
+    'what may succeed later is 5xx',
+    async (receiver) => {
+      receiver.result = BUSY;
+      expect((await receiver.send(1, GOOD_1)).status).toBe(503);
+    },
+  ],
+  [
+    '1.0 never',
+    'MUST',
+    'what can never succeed is 4xx',
+    async (receiver) => {
+      expect((await receiver.send(1, new Uint8Array([0xff]))).status).toBe(400);
+    },
+  ],
+  [
+    '1.0 invalid samples',
+    'MUST',
+    'a request with any invalid sample is 400, even when its valid ones are taken (MAY), and says why (SHOULD)',
+    async (receiver) => {
+      const { status, text } = await receiver.send(1, PARTLY_BAD_1);
+      expect(status).toBe(400);
+      expect(text).toMatch(/series 1 .*no label __name__/);
+      expect(receiver.names()).toEqual(['a']);
+    },
+  ],
+  [
+    '1.0 stale markers',
+    'MUST',
+    'a stale marker is kept to the bit',
+    async (receiver) => {
+      await receiver.send(1, message1(series1('a', { samples: [{ value: STALE, timestamp: NOW }] })));
+      expect(receiver.series()[0]!.samples).toEqual([[NOW, '7ff0000000000002']]);
+    },
+  ],
+  [
+    '1.0 labels',
+    'MUST NOT',
+    'repeated label names are not taken',
+    async (receiver) => {
+      const labels = ['__name__', 'a', 'a'].map((name) => ({ name, value: 'x' }));
+      expect((await receiver.send(1, message1(series1('a', { labels })))).status).toBe(400);
+      expect(receiver.appends).toEqual([]);
+    },
+  ],
+
+  // Remote Write 2.0.
+  [
+    '2.0 message',
+    'MUST',
+    'snappy and io.prometheus.write.v2.Request are supported',
+    async (receiver) => {
+      const { status, text } = await post(receiver, GOOD_2, { 'Content-Type': V2_TYPE });
+      expect([status, text]).toEqual([204, '']);
+      expect(receiver.names()).toEqual(['a', 'b']);
+    },
+  ],
+  [
+    '2.0 content type',
+    'MUST',
+    'the content type chooses the message, not the version header',
+    async (receiver) => {
+      expect(
+        (await post(receiver, GOOD_2, { 'Content-Type': V2_TYPE, 'X-Prometheus-Remote-Write-Version': '0.1.0' }))
+          .status,
+      ).toBe(204);
+      for (const type of [V1_TYPE, PROTOBUF]) {
+        expect(
+          (await post(receiver, GOOD_1, { 'Content-Type': type, 'X-Prometheus-Remote-Write-Version': '2.0.0' })).status,
+        ).toBe(204);
+      }
+      expect(receiver.records.map(({ schema }) => schema)).toEqual([2, 1, 1]);
+    },
+  ],
+  [
+    '2.0 versions',
+    'MUST',
+    'any 2.x is read: rc.3 with its created timestamp, rc.4 with its start timestamp, later ones with fields not known yet',
+    async (receiver) => {
+      const samples = [{ value: double(1), timestamp: NOW, startTimestamp: NOW - 1000 }];
+      for (const more of [{ createdTimestamp: NOW - 1000 }, { samples }, { samples, u32: 1, blob: Uint8Array.of(1) }]) {
+        expect((await receiver.send(2, message2(series2('a', more)))).status).toBe(204);
+      }
+    },
+  ],
+  [
+    '2.0 all written',
+    'MUST NOT',
+    'a partial write is not 2xx',
+    async (receiver) => {
+      expect((await receiver.send(2, PARTLY_BAD_2)).status).toBe(400);
+      receiver.result = BUSY;
+      expect((await receiver.send(2, GOOD_2)).status).toBe(503);
+    },
+  ],
+  [
+    '2.0 written',
+    'MUST',
+    'the Written headers are exact, whether the request succeeds or not',
+    async (receiver) => {
+      const exemplars = [{ labelsRefs: [], value: double(1), timestamp: NOW }];
+      const histograms = [{ countInt: 1, timestamp: NOW }];
+      const two = { samples: [NOW - 1, NOW].map((timestamp) => ({ value: double(1), timestamp })), exemplars };
+      expect((await receiver.send(2, message2(series2('a', two)))).written).toEqual(['2', '0', '1']);
+      const mixed = message2(
+        series2('a', two),
+        series2('b', { ...two, labels: [] }),
+        series2('c', { samples: [], histograms }),
+      );
+      expect((await receiver.send(2, mixed)).written).toEqual(['2', '0', '1']);
+      expect((await receiver.send(2, new Uint8Array([0xff]))).written).toEqual(['0', '0', '0']);
+      expect((await receiver.send(2, new Uint8Array(0))).written).toEqual(['0', '0', '0']);
+      receiver.result = BUSY;
+      expect((await receiver.send(2, GOOD_2)).written).toEqual(['0', '0', '0']);
+    },
+  ],
+  [
+    '2.0 written, 1.0',
+    'MAY',
+    'a 1.0 message is answered without them',
+    async (receiver) => {
+      expect((await receiver.send(1, GOOD_1)).written).toBe(null);
+      expect((await receiver.send(1, PARTLY_BAD_1)).written).toBe(null);
+    },
+  ],
+  [
+    '2.0 partial failure',
+    'MUST',
+    'a partial failure is told readably, with counts and reasons (SHOULD)',
+    async (receiver) => {
+      const { text } = await receiver.send(2, PARTLY_BAD_2);
+      expect(text).toMatch(/^1 of 2 series refused, the other 1 series \(1 sample\) were written/);
+      expect(text).toContain('- no_metric_name, 1 series (1 sample)');
+    },
+  ],
+  [
+    '2.0 unsupported',
+    'MUST',
+    'an unsupported content type or encoding is 415',
+    async (receiver) => {
+      for (const headers of [
+        { 'Content-Type': 'text/plain' },
+        { 'Content-Type': `${PROTOBUF};proto=io.prometheus.write.v3.Request` },
+        { 'Content-Type': V2_TYPE, 'Content-Encoding': 'gzip' },
+      ]) {
+        expect((await post(receiver, GOOD_2, headers as Record<string, string>)).status).toBe(415);
+      }
+      expect(receiver.appends).toEqual([]);
+    },
+  ],
+  [
+    '2.0 invalid data',
+    'MUST',
+    'invalid data is 400',
+    async (receiver) => {
+      for (const message of [new Uint8Array([0xff]), GOOD_1, v2.encode({ symbols: ['x'] }), PARTLY_BAD_2]) {
+        expect((await receiver.send(2, message)).status).toBe(400);
+      }
+    },
+  ],
+  [
+    '2.0 retry after',
+    'MAY',
+    '429 and 5xx carry Retry-After',
+    async (receiver) => {
+      receiver.result = { ...BUSY, status: 429 };
+      const { status, headers } = await receiver.send(2, GOOD_2);
+      expect([status, headers.get('Retry-After')]).toEqual([429, '30']);
+    },
+  ],
+  [
+    '2.0 idempotent',
+    'MUST',
+    'after a 5xx or 429 nothing was written, so that the whole may come again',
+    async (receiver) => {
+      receiver.result = BUSY;
+      await receiver.send(2, PARTLY_BAD_2);
+      expect(receiver.records).toEqual([]);
+      receiver.result = { ok: true };
+      await receiver.send(2, PARTLY_BAD_2);
+      expect(receiver.names()).toEqual(['a']);
+    },
+  ],
+  [
+    '2.0 symbols',
+    'MUST',
+    'the first symbol is the empty string; references come in pairs, and lead to symbols',
+    async (receiver) => {
+      expect((await receiver.send(2, v2.encode({ symbols: ['a'], timeseries: [] }))).status).toBe(400);
+      for (const labelsRefs of [[1], [1, 9]]) {
+        expect(
+          (await receiver.send(2, v2.encode({ symbols: ['', '__name__'], timeseries: [{ labelsRefs }] }))).status,
+        ).toBe(400);
+      }
+    },
+  ],
+  [
+    '2.0 samples',
+    'MUST',
+    'a series without sample and histogram is not taken (but one of exemplars is: Prometheus sends such)',
+    async (receiver) => {
+      expect((await receiver.send(2, message2(series2('a', { samples: [] })))).status).toBe(400);
+      const exemplars = [{ labelsRefs: [], value: double(1), timestamp: NOW }];
+      expect((await receiver.send(2, message2(series2('a', { samples: [], exemplars })))).status).toBe(204);
+    },
+  ],
+  [
+    '2.0 labels',
+    'MUST NOT',
+    'repeated and empty label names are not taken; any UTF-8 name is',
+    async (receiver) => {
+      const name = ['__name__', 'x'] as const;
+      for (const label of [name, ['', 'x']] as const) {
+        expect((await receiver.send(2, message2(series2('a', { labels: [name, label] })))).status).toBe(400);
+      }
+      expect((await receiver.send(2, message2(series2('a', { labels: [name, ['http.größe', 'x']] })))).status).toBe(
+        204,
+      );
+    },
+  ],
+  [
+    '2.0 stale markers',
+    'MUST',
+    'a stale marker is kept to the bit',
+    async (receiver) => {
+      await receiver.send(2, message2(series2('a', { samples: [{ value: STALE, timestamp: NOW }] })));
+      expect(receiver.series()[0]!.samples).toEqual([[NOW, hexOf(STALE)]]);
+    },
+  ],
+];
+
+describe('rules', () => {
+  it.each(rules)('%s, %s: %s', async (_id, _level, _rule, check) => {
+    await check(new Receiver());
+  });
+});
+
+it('methods other than POST are 405, and say what is allowed', async () => {
+  for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) {
+    const { status, headers } = await new Receiver().handle(new Request('http://narthex/', { method }));
+    expect([status, headers.get('Allow')]).toEqual([405, 'POST']);
+  }
+});
