@@ -17,6 +17,7 @@ import type { LogDoor } from '../src/forward/door.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { AgentStatus } from '../src/http/status.ts';
 import { Log, type NewRecord, RECORD_BYTES_MAX } from '../src/log/log.ts';
+import type { Sql } from '../src/log/sql.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
@@ -39,7 +40,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   readonly #log: Log;
   readonly #values: Values;
   readonly #pages: Blobs;
-  readonly #transaction: <T>(body: () => T) => T;
+  readonly #sql: Sql;
   readonly #outbox: Outbox;
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
   #warm: { readonly pages: Map<string, Page>; readonly journal: Journal } | null = null;
@@ -47,10 +48,10 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   constructor(state: DurableObjectState, env: unknown) {
     super(state, env);
     const sql = sqlOf(state.storage);
+    this.#sql = sql;
     this.#log = new Log(sql);
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
-    this.#transaction = sql.transaction;
     this.#outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
   }
 
@@ -61,7 +62,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     // The alarm starts a run should cron ever stop; each run puts it off.
     await this.ctx.storage.setAlarm(nowMs + RUN_MS);
     try {
-      return this.#transaction(() => {
+      return this.#sql.transaction(() => {
         const baton = takeBaton(this.#baton(), nowMs);
         this.#values.set('scrape', baton);
         if (this.#apply(plan)) this.#retire(nowMs, new Set(plan.targets));
@@ -106,7 +107,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
         const { slotMs, timestampMs, durationMs } = result;
         enter(journal, key, { slotMs, timestampMs, durationMs, samples: scraped.samples, error: scraped.error });
       }
-      this.#transaction(() => {
+      this.#sql.transaction(() => {
         this.#append(nowMs, builder, journal);
         for (const [key, page] of changed) this.#pages.set(key, page.encode());
       });
@@ -126,7 +127,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     _nowMs: number,
     plan: { configVersion: number; remotes: readonly string[] },
   ): Promise<{ epoch: number }> {
-    return this.#transaction(() => {
+    return this.#sql.transaction(() => {
       this.#apply(plan);
       return this.#outbox.takeBaton();
     });

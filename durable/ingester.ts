@@ -17,6 +17,7 @@ import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
 import type { IngesterStatus } from '../src/http/status.ts';
 import { Log, type NewRecord } from '../src/log/log.ts';
+import type { Sql } from '../src/log/sql.ts';
 import { Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
 import { rangeStart } from '../src/model/sample.ts';
@@ -49,17 +50,17 @@ export class Ingester extends DurableObject<unknown> {
   readonly #log: Log;
   readonly #shelf: Shelf;
   readonly #values: Values;
-  readonly #transaction: <T>(body: () => T) => T;
+  readonly #sql: Sql;
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
 
   constructor(state: DurableObjectState, env: unknown) {
     super(state, env);
     const sql = sqlOf(state.storage);
+    this.#sql = sql;
     this.#log = new Log(sql);
     this.#shelf = new Shelf(sql);
     this.#values = new Values(sql);
-    this.#transaction = sql.transaction;
     if (this.#log.consumer(DIGEST) === undefined) this.#log.setConsumers([DIGEST]);
   }
 
@@ -112,7 +113,7 @@ export class Ingester extends DurableObject<unknown> {
     const last = records.at(-1);
     if (last === undefined || last.seq === seq) seq = upTo;
     const result = digest.finish();
-    this.#transaction(() => {
+    this.#sql.transaction(() => {
       const totals = this.#totals();
       const watermarkMs = this.#watermark();
       result.segments.forEach((segment, i) => this.#shelf.add(totals.segments + i + 1, segment, watermarkMs));
@@ -137,7 +138,7 @@ export class Ingester extends DurableObject<unknown> {
    */
   async close(nowMs: number): Promise<{ more: boolean; cuts: readonly Cut[] }> {
     if (this.#log.pending(DIGEST).records > 0) return { more: true, cuts: [] };
-    return this.#transaction(() => {
+    return this.#sql.transaction(() => {
       const watermarkMs = Math.max(this.#watermark(), rangeStart(nowMs - OPEN_AFTER_END_MS));
       if (!this.#shelf.hasClosable(watermarkMs)) return { more: false, cuts: [] };
       const generation = this.#values.get('generation', 0) + 1;
