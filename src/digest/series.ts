@@ -12,6 +12,7 @@ import { U32List } from '../block/lists.ts';
 import { badText } from '../encoding/remote-write/bad.ts';
 import { DecodeError, type Decoded } from '../encoding/remote-write/decoded.ts';
 import { uvarintSize, writeUvarint } from '../model/label-bytes.ts';
+import { NO_SERIES, SectionCache } from './sections.ts';
 import { TupleInterner } from './tuples.ts';
 
 const NOWHERE = 0xffffffff;
@@ -19,24 +20,27 @@ const NOWHERE = 0xffffffff;
 export class SeriesTable {
   readonly #symbols = new Interner();
   readonly #spellings: TupleInterner;
+  /** 1.0: the series of label sections met before. */
+  readonly #sections: SectionCache;
   /** Per spelling: its series. */
-  readonly #seriesOf = new U32List();
+  readonly #seriesOfSpelling = new U32List();
   /** Per series: its canonical spelling. */
   readonly #canonical = new U32List();
-  /** The spelling that is looked up. */
-  #spelled = new Uint32Array(64);
-  /** 1.0: the symbol met last at each place of a label set. */
-  #last = new Uint32Array(64).fill(NOWHERE);
+  /** The spelling that is looked up; behind its size, and until it is written, those looked up before. */
+  #spelled = new Uint32Array(64).fill(NOWHERE);
   /** 2.0: our symbol for each symbol of the message at hand, NOWHERE for those that no series has used yet. */
   #symbolOf = new Uint32Array(1024);
   #labels = new Uint8Array(1024);
 
   constructor(seed: number) {
     this.#spellings = new TupleInterner(seed);
+    this.#sections = new SectionCache(seed);
   }
 
-  /** Must be called before the first series of each message: the references of the one before mean nothing any more. */
-  beginMessage({ symbolCount }: Decoded): void {
+  /** Must be called before the first series of each message: what is remembered of the one before means nothing any more. */
+  beginMessage(decoded: Decoded): void {
+    const { schema, symbolCount } = decoded;
+    if (schema === 1) this.#sections.beginMessage(decoded);
     if (symbolCount > this.#symbolOf.length) this.#symbolOf = new Uint32Array(symbolCount * 2);
     this.#symbolOf.fill(NOWHERE, 0, symbolCount);
   }
@@ -47,10 +51,12 @@ export class SeriesTable {
    */
   resolve(decoded: Decoded, index: number): number {
     if (decoded.bad[index] !== 0) throw new DecodeError(`series ${index}: ${badText(decoded.bad[index]!)}`);
-    const size = this.#spell(decoded, index);
-    const spelling = this.#spellings.intern(this.#spelled, size);
-    const id = this.#seriesOfSpelling(spelling);
-    return id === NOWHERE ? this.#newSpelling(spelling, size, index) : id;
+    if (decoded.schema === 2) return this.#seriesOf(decoded, index);
+    const known = this.#sections.find(decoded, index);
+    if (known !== NO_SERIES) return known;
+    const id = this.#seriesOf(decoded, index);
+    this.#sections.keep(decoded, id);
+    return id;
   }
 
   /** All ids in the order of their labels (Go's `labels.Compare`). */
@@ -97,49 +103,68 @@ export class SeriesTable {
     return out.subarray(0, at);
   }
 
+  /** As `resolve`, field by field. */
+  #seriesOf(decoded: Decoded, index: number): number {
+    const size = this.#spell(decoded, index);
+    const spelling = this.#spellings.intern(this.#spelled, size);
+    const id = this.#known(spelling);
+    return id === NO_SERIES ? this.#newSpelling(spelling, size, index) : id;
+  }
+
   /** Writes a series' labels as symbol ids to `#spelled`: name, value, name, value … Returns how many ids. */
   #spell(decoded: Decoded, index: number): number {
     const from = index === 0 ? 0 : decoded.labelEnd[index - 1]!;
     const size = 2 * (decoded.labelEnd[index]! - from);
-    if (size > this.#spelled.length) {
-      this.#spelled = new Uint32Array(2 * size);
-      this.#last = new Uint32Array(2 * size).fill(NOWHERE);
-    }
-    const spelled = this.#spelled;
+    if (size > this.#spelled.length) this.#spelled = new Uint32Array(2 * size).fill(NOWHERE);
     if (decoded.schema === 1) {
-      const { message, nameStart, nameEnd, valueStart, valueEnd } = decoded;
+      const { nameStart, nameEnd, valueStart, valueEnd } = decoded;
       for (let i = 0, label = from; i < size; i += 2, label++) {
-        spelled[i] = this.#inlined(message, nameStart[label]!, nameEnd[label]!, i);
-        spelled[i + 1] = this.#inlined(message, valueStart[label]!, valueEnd[label]!, i + 1);
+        this.#spellText(decoded.message, nameStart[label]!, nameEnd[label]!, i);
+        this.#spellText(decoded.message, valueStart[label]!, valueEnd[label]!, i + 1);
       }
     } else {
       const { nameRef, valueRef } = decoded;
+      const spelled = this.#spelled;
+      const symbolOf = this.#symbolOf;
       for (let i = 0, label = from; i < size; i += 2, label++) {
-        spelled[i] = this.#referenced(decoded, nameRef[label]!);
-        spelled[i + 1] = this.#referenced(decoded, valueRef[label]!);
+        const name = symbolOf[nameRef[label]!]!;
+        const value = symbolOf[valueRef[label]!]!;
+        spelled[i] = name === NOWHERE ? this.#lookUp(decoded, nameRef[label]!) : name;
+        spelled[i + 1] = value === NOWHERE ? this.#lookUp(decoded, valueRef[label]!) : value;
       }
     }
     return size;
   }
 
-  /** The text of a 1.0 label. Neighbours share most of theirs, and comparing with the one before is cheaper than a hash. */
-  #inlined(message: Uint8Array, start: number, end: number, place: number): number {
-    const last = this.#last[place]!;
-    if (last !== NOWHERE && this.#isSymbol(last, message, start, end)) return last;
-    return (this.#last[place] = this.#symbols.intern(message, start, end));
+  /**
+   * Spells the text of a 1.0 label. `#spelled` still holds the series before, and neighbours share most of their labels:
+   * comparing with that is cheaper than a hash.
+   */
+  #spellText(message: Uint8Array, start: number, end: number, place: number): void {
+    const symbols = this.#symbols;
+    const before = this.#spelled[place]!;
+    if (before !== NOWHERE) {
+      const text = symbols.bytes;
+      let at = symbols.start(before);
+      let i = end - start === symbols.end(before) - at ? start : end + 1;
+      while (i < end && message[i] === text[at]) {
+        i++;
+        at++;
+      }
+      if (i === end) return;
+    }
+    this.#spelled[place] = symbols.intern(message, start, end);
   }
 
   /** A symbol of a 2.0 message: its text is looked up once a message. */
-  #referenced({ message, symbolStart, symbolEnd }: Decoded, ref: number): number {
-    const known = this.#symbolOf[ref]!;
-    if (known !== NOWHERE) return known;
+  #lookUp({ message, symbolStart, symbolEnd }: Decoded, ref: number): number {
     return (this.#symbolOf[ref] = this.#symbols.intern(message, symbolStart[ref]!, symbolEnd[ref]!));
   }
 
-  /** NOWHERE when the spelling has no series: it is new, or was refused before. */
-  #seriesOfSpelling(spelling: number): number {
-    while (this.#seriesOf.length <= spelling) this.#seriesOf.push(NOWHERE);
-    return this.#seriesOf.items[spelling]!;
+  /** NO_SERIES when the spelling has none: it is new, or was refused before. */
+  #known(spelling: number): number {
+    while (this.#seriesOfSpelling.length <= spelling) this.#seriesOfSpelling.push(NO_SERIES);
+    return this.#seriesOfSpelling.items[spelling]!;
   }
 
   /** The series of a spelling met for the first time, which is in `#spelled`. */
@@ -149,13 +174,13 @@ export class SeriesTable {
       const sorted = this.#sorted(size, index);
       canonical = this.#spellings.intern(sorted, sorted.length);
     }
-    let id = this.#seriesOfSpelling(canonical);
-    if (id === NOWHERE) {
+    let id = this.#known(canonical);
+    if (id === NO_SERIES) {
       id = this.#canonical.length;
       this.#canonical.push(canonical);
-      this.#seriesOf.items[canonical] = id;
+      this.#seriesOfSpelling.items[canonical] = id;
     }
-    this.#seriesOf.items[spelling] = id;
+    this.#seriesOfSpelling.items[spelling] = id;
     return id;
   }
 
@@ -182,13 +207,6 @@ export class SeriesTable {
       if (labels[i - 1]![0] === labels[i]![0]) throw new DecodeError(`series ${index}: a label name stands twice`);
     }
     return Uint32Array.from(labels.flat());
-  }
-
-  #isSymbol(id: number, message: Uint8Array, start: number, end: number): boolean {
-    if (this.#length(id) !== end - start) return false;
-    const text = this.#symbols.bytes;
-    for (let i = start, j = this.#symbols.start(id); i < end; i++, j++) if (message[i] !== text[j]) return false;
-    return true;
   }
 
   #length(symbol: number): number {
