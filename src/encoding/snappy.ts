@@ -67,7 +67,8 @@ function preambleLength(src: Uint8Array): number {
 
 /**
  * The elements. Moves go by 32 bits through a DataView and may run up to 15 bytes past an element's end where both
- * sides have that room: the next element overwrites them. Byte by byte at the edges only. This is 3 to 4 times as fast as snappyjs.
+ * sides have that room: the next element overwrites them. Byte by byte at the edges only. On remote-write
+ * bodies it is 1.6 (2.0) to 3 times (1.0) as fast as snappyjs.
  */
 function decodeElements(src: Uint8Array, start: number, dst: Uint8Array): void {
   const from = new DataView(src.buffer, src.byteOffset, src.byteLength);

@@ -38,6 +38,8 @@ export function decodeV1(message: Uint8Array, out: Decoded): void {
     const tag = cursor.tag(end);
     if (tag === REQUEST_TIMESERIES) {
       readSeries(cursor, cursor.length(end), out, scratch);
+      // Series of one request are much alike in size.
+      if (out.seriesCount === 1) out.expect(Math.ceil(end / cursor.offset), end - cursor.offset);
     } else if (tag === REQUEST_METADATA) {
       cursor.offset = cursor.length(end);
       out.metadataCount++;

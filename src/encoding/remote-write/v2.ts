@@ -32,20 +32,25 @@ const METADATA_HELP_REF = tagOf(3, VARINT);
 const METADATA_UNIT_REF = tagOf(4, VARINT);
 
 export function decodeV2(message: Uint8Array, out: Decoded): void {
-  readSymbols(message, out);
+  const series = readSymbols(message, out);
   const cursor = new Cursor(message);
   const end = message.length;
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
-    if (tag === REQUEST_TIMESERIES) readSeries(cursor, cursor.length(end), out);
-    else cursor.skip(tag, end);
+    if (tag === REQUEST_TIMESERIES) {
+      readSeries(cursor, cursor.length(end), out);
+      if (out.seriesCount === 1) out.expect(series - 1, end - cursor.offset);
+    } else {
+      cursor.skip(tag, end);
+    }
   }
 }
 
-function readSymbols(message: Uint8Array, out: Decoded): void {
+/** Gathers the symbols, and counts the series. */
+function readSymbols(message: Uint8Array, out: Decoded): number {
   const cursor = new Cursor(message);
   const end = message.length;
-  let series = false;
+  let series = 0;
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === REQUEST_SYMBOLS) {
@@ -54,7 +59,7 @@ function readSymbols(message: Uint8Array, out: Decoded): void {
       cursor.offset = stop;
     } else if (tag === REQUEST_TIMESERIES) {
       cursor.offset = cursor.length(end);
-      series = true;
+      series++;
     } else if (tag === V1_TIMESERIES) {
       throw new DecodeError(
         'this is a prometheus.WriteRequest, sent as io.prometheus.write.v2.Request: the proto parameter of Content-Type is wrong',
@@ -68,7 +73,8 @@ function readSymbols(message: Uint8Array, out: Decoded): void {
   if (out.symbolCount > 0 && out.symbolStart[0] !== out.symbolEnd[0]) {
     throw new DecodeError('the first symbol is not the empty string');
   }
-  if (out.symbolCount === 0 && series) throw new DecodeError('series without any symbols');
+  if (out.symbolCount === 0 && series > 0) throw new DecodeError('series without any symbols');
+  return series;
 }
 
 function readSeries(cursor: Cursor, end: number, out: Decoded): void {
