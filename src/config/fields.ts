@@ -1,0 +1,212 @@
+/**
+ * The kinds of values that a configuration holds: what each accepts, what it becomes, and what a report calls it. Every value comes as
+ * text (`tree.ts`), so `true` and `"true"` are the same here; Prometheus refuses the second.
+ *
+ * A schema's message is what was *expected*; the reason goes into `params.hint`. `problems.ts` and `load.ts` put them together.
+ */
+
+import { compareUtf8, labelsFrom, METRIC_NAME, type Labels } from '../model/labels.ts';
+import { parseDuration } from './duration.ts';
+import { quote } from './problems.ts';
+import { parseSize } from './sizes.ts';
+import type { Mapping } from './tree.ts';
+import { headerProblem, parseRemoteUrl, parseTarget } from './addresses.ts';
+import { z } from './zod.ts';
+
+/** A value that is text, checked and converted by `parse`, which throws an Error whose message is the hint. */
+function field<T>(expected: string, parse: (text: string) => T) {
+  return z.pipe(
+    z.string({ error: expected }),
+    z.transform((text: string, payload) => {
+      try {
+        return parse(text);
+      } catch (error) {
+        const hint = (error as Error).message;
+        payload.issues.push({ code: 'custom', message: expected, input: text, params: hint === '' ? {} : { hint } });
+        return z.NEVER;
+      }
+    }),
+  );
+}
+
+/** An Error without a hint: the expectation says it all. */
+const fail = (hint = ''): never => {
+  throw new Error(hint);
+};
+
+const ENVIRONMENT = 'environment variables and secrets are not supported here yet';
+
+/** Refuses `${NAME}`, so that it can get its meaning later without changing what a file means today. */
+function withoutReference(value: string): string {
+  return /\$\{\w+\}/.test(value) ? fail(ENVIRONMENT) : value;
+}
+
+const wellFormed = (value: string): string => (value.isWellFormed() ? value : fail('it is not valid Unicode'));
+
+export const text = field('text', wellFormed);
+
+export const nonEmpty = (what: string) => field(what, (value) => (value === '' ? fail() : wellFormed(value)));
+
+export const oneOf = <const T extends string>(...allowed: readonly T[]) =>
+  field(allowed.join(' or '), (value) => allowed.find((one) => one === value) ?? fail());
+
+/** YAML 1.1 booleans, as Prometheus' parser reads them. */
+export const flag = field('true or false', (value) => {
+  if (/^(y|yes|on|true)$/i.test(value)) return true;
+  return /^(n|no|off|false)$/i.test(value) ? false : fail();
+});
+
+export const whole = field('a whole number, 0 or more', (value) => {
+  const number = Number(value);
+  return /^[0-9]+$/.test(value) && Number.isSafeInteger(number) ? number : fail();
+});
+
+export const size = field('a size like 10MB', parseSize);
+
+/** Milliseconds of a duration; 0 where Prometheus takes 0 for "not set". */
+export const duration = field('a duration like 15s or 1m30s', parseDuration);
+
+export const positiveDuration = field(
+  'a duration like 15s or 1m30s',
+  (value) => parseDuration(value) || fail('it must be more than 0'),
+);
+
+/** A slot is claimed by a round, and rounds wait: a shorter interval would only queue up. */
+export const interval = field('a duration like 15s or 1m30s', (value) => {
+  const ms = parseDuration(value);
+  return ms === 0 || ms >= 1000 ? ms : fail('the shortest interval is 1s');
+});
+
+export const metricsPath = field('a path like /metrics', (value) => {
+  if (/[?#]/.test(value)) fail('query parameters go under params');
+  if (/^[a-z]+:\/\//i.test(value)) fail('only the path; scheme and host have their own places');
+  return value.startsWith('/') ? wellFormed(value) : `/${wellFormed(value)}`;
+});
+
+export const target = field('a target like "host:9100", or "self"', parseTarget);
+
+export const remoteUrl = field('a URL like https://host/api/v1/write', parseRemoteUrl);
+
+export const password = field('a password', (value) => wellFormed(withoutReference(value)));
+
+export const credentials = field('credentials', (value) => {
+  if (value === '') fail();
+  const unfit = headerProblem(value);
+  return unfit === undefined ? withoutReference(value) : fail(unfit);
+});
+
+export const authorizationType = field('an authorization type like Bearer', (value) => {
+  const type = value.trim() || 'Bearer';
+  if (type.toLowerCase() === 'basic') fail('use basic_auth for this');
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(type) ? type : fail('it must be one word');
+});
+
+/** A mapping with keys of the user's own; `parse` throws `[hint, part]` for an entry that is wrong. */
+function entries<T>(what: string, one: string, parse: (key: string, value: unknown) => T) {
+  return z.pipe(
+    z.custom<Mapping>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), { error: what }),
+    z.transform((mapping: Mapping, payload) => {
+      const parsed: T[] = [];
+      for (const [key, value] of Object.entries(mapping)) {
+        try {
+          parsed.push(parse(key, value));
+        } catch (error) {
+          const { message, part, expected } = error as EntryError;
+          const params = { part, ...(message === '' ? {} : { hint: message }) };
+          payload.issues.push({ code: 'custom', message: expected ?? one, input: mapping, path: [key], params });
+        }
+      }
+      return parsed;
+    }),
+  );
+}
+
+class EntryError extends Error {
+  readonly part: 'key' | 'value';
+  readonly expected: string | undefined;
+
+  constructor(part: 'key' | 'value', hint = '', expected?: string) {
+    super(hint);
+    this.part = part;
+    this.expected = expected;
+  }
+}
+
+/** A label: its value may be a scalar or nothing, which is the empty value, which is no label. */
+function label(name: string, value: unknown): [string, string] {
+  if (!/^[a-zA-Z_]\w*$/.test(name)) {
+    const hint = name === '' ? '' : 'letters, digits and underscores; other names are not supported here yet';
+    throw new EntryError('key', hint, 'a label name');
+  }
+  if (name === METRIC_NAME) throw new EntryError('key', 'it is the name of the metric', 'another label name');
+  if (value !== undefined && typeof value !== 'string') throw new EntryError('value');
+  const known = value ?? '';
+  if (!known.isWellFormed()) throw new EntryError('value', 'it is not valid Unicode');
+  return [name, known];
+}
+
+const toLabels = z.transform((pairs: [string, string][]): Labels => labelsFrom(pairs));
+
+export const externalLabels = z.pipe(
+  entries('a mapping of labels', 'a label value', (name, value) => {
+    const pair = label(name, value);
+    if (pair[1].includes('$')) throw new EntryError('value', ENVIRONMENT);
+    return pair;
+  }),
+  toLabels,
+);
+
+export const targetLabels = z.pipe(
+  entries('a mapping of labels', 'a label value', (name, value) => {
+    const pair = label(name, value);
+    if (name.startsWith('__')) {
+      const hint = 'labels that begin with "__" need relabelling, which Narthex does not support yet';
+      throw new EntryError('key', hint, 'another label name');
+    }
+    return pair;
+  }),
+  toLabels,
+);
+
+/** URL parameters, one entry a value, sorted by name as Prometheus sends them. */
+export const params = z.pipe(
+  entries('a mapping of lists', 'a list of texts', (name, value): [string, string[]] => {
+    if (typeof value === 'string') throw new EntryError('value', `write it as a list: [${quote(value)}]`);
+    if (value === undefined) return [name, []];
+    if (!Array.isArray(value)) throw new EntryError('value');
+    return [
+      name,
+      value.map((one) => {
+        if (one !== undefined && typeof one !== 'string') throw new EntryError('value');
+        return one ?? '';
+      }),
+    ];
+  }),
+  z.transform((lists: [string, string[]][]) =>
+    lists
+      .toSorted(([a], [b]) => compareUtf8(a, b))
+      .flatMap(([name, values]) => values.map((value): [string, string] => [name, value])),
+  ),
+);
+
+/** Set by Narthex itself, or about the connection; the list is Prometheus'. */
+const RESERVED: ReadonlySet<string> = new Set(
+  (
+    'host content-encoding content-length content-type user-agent connection keep-alive transfer-encoding ' +
+    'proxy-authenticate proxy-authorization www-authenticate accept-encoding x-prometheus-remote-write-version ' +
+    'x-prometheus-remote-read-version x-amz-date x-amz-security-token x-amz-content-sha256'
+  ).split(' '),
+);
+
+export const headers = entries('a mapping of headers', 'a header value', (name, value): [string, string] => {
+  const lower = name.toLowerCase();
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) throw new EntryError('key', '', 'a header name');
+  if (lower === 'authorization') {
+    throw new EntryError('key', 'use basic_auth or authorization for this', 'another header name');
+  }
+  if (RESERVED.has(lower)) throw new EntryError('key', 'it is reserved', 'another header name');
+  if (typeof value !== 'string') throw new EntryError('value');
+  const unfit = headerProblem(value);
+  if (unfit !== undefined) throw new EntryError('value', unfit);
+  return [name, value];
+});

@@ -1,0 +1,136 @@
+/**
+ * Every key that Prometheus knows and Narthex refuses, with the reason. Not the keys that work: those are in `schema.ts`, and a
+ * key is in one of the two. To support a key, move it from here into the schema. The README's table is checked against this one.
+ *
+ * Source: Prometheus 3.14, config/config.go and prometheus/common config/http_config.go.
+ */
+
+/**
+ * A list of keys is named after the section it stands in: the last word of the path, `''` for the top level.
+ * `later`: Narthex does not have it yet. `never`: Workers forbid it, or it makes no sense in a Narthex deployment.
+ */
+export interface KnownKey {
+  readonly section: string;
+  readonly key: string;
+  readonly plan: 'later' | 'never';
+  /** Completes "not supported: …"; for people who know Prometheus. */
+  readonly why: string;
+}
+
+const LATER = 'Narthex does not support this yet';
+const NO_RULES = 'Narthex evaluates no rules and sends no alerts: keep this where the samples are written to';
+const NO_PROXY = 'Workers cannot fetch through a proxy';
+const NO_TLS = 'Workers decide about TLS themselves: versions, names and public certificate authorities';
+const NO_FILES = 'a Worker has no files';
+const NO_ZOOKEEPER = 'Workers cannot speak to ZooKeeper';
+const NO_MANAGER = 'Narthex has no secret manager';
+
+function keys(section: string, plan: KnownKey['plan'], why: string, names: string): KnownKey[] {
+  return names.split(' ').map((key) => ({ section, key, plan, why }));
+}
+
+/** What a section that makes HTTP requests may hold besides what the schema has. */
+function http(section: string): KnownKey[] {
+  return [
+    ...keys(section, 'later', LATER, 'oauth2 follow_redirects http_headers'),
+    ...keys(section, 'never', 'use authorization, as Prometheus advises', 'bearer_token bearer_token_file'),
+    ...keys(section, 'never', NO_TLS, 'tls_config'),
+    ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2'),
+    ...keys(section, 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
+  ];
+}
+
+export const KNOWN_KEYS: readonly KnownKey[] = [
+  ...keys('', 'later', LATER, 'scrape_config_files otlp'),
+  ...keys('', 'never', NO_RULES, 'rule_files alerting'),
+  ...keys('', 'never', 'Narthex reads from no remote, like Prometheus in agent mode', 'remote_read'),
+  ...keys('', 'never', 'Narthex has no local TSDB: the log and the blocks have their own limits', 'storage'),
+  ...keys('', 'never', 'use the observability that Workers bring', 'tracing'),
+  ...keys('', 'never', 'there is no Go runtime', 'runtime'),
+
+  ...keys(
+    'global',
+    'later',
+    'Narthex does not support this yet: set it in each scrape config',
+    'body_size_limit sample_limit',
+  ),
+  ...keys(
+    'global',
+    'later',
+    LATER,
+    'scrape_protocols scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
+      'keep_dropped_targets metric_name_validation_scheme metric_name_escaping_scheme scrape_native_histograms ' +
+      'convert_classic_histograms_to_nhcb always_scrape_classic_histograms extra_scrape_metrics',
+  ),
+  ...keys('global', 'never', NO_RULES, 'evaluation_interval rule_query_offset'),
+  ...keys('global', 'never', NO_FILES, 'query_log_file'),
+
+  ...keys(
+    'scrape_configs',
+    'later',
+    LATER,
+    'relabel_configs metric_relabel_configs track_timestamps_staleness scrape_protocols fallback_scrape_protocol ' +
+      'scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb ' +
+      'scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
+      'native_histogram_bucket_limit native_histogram_min_bucket_factor keep_dropped_targets ' +
+      'metric_name_validation_scheme metric_name_escaping_scheme extra_scrape_metrics ' +
+      'http_sd_configs file_sd_configs dns_sd_configs kubernetes_sd_configs consul_sd_configs',
+  ),
+  ...keys(
+    'scrape_configs',
+    'later',
+    'Narthex does not support this kind of discovery yet',
+    'aws_sd_configs azure_sd_configs digitalocean_sd_configs docker_sd_configs dockerswarm_sd_configs ec2_sd_configs ' +
+      'eureka_sd_configs gce_sd_configs hetzner_sd_configs ionos_sd_configs kuma_sd_configs lightsail_sd_configs ' +
+      'linode_sd_configs marathon_sd_configs nomad_sd_configs oci_sd_configs openstack_sd_configs outscale_sd_configs ' +
+      'ovhcloud_sd_configs puppetdb_sd_configs scaleway_sd_configs stackit_sd_configs triton_sd_configs ' +
+      'uyuni_sd_configs vultr_sd_configs',
+  ),
+  ...keys('scrape_configs', 'never', NO_ZOOKEEPER, 'nerve_sd_configs serverset_sd_configs'),
+  ...http('scrape_configs'),
+
+  ...keys(
+    'remote_write',
+    'later',
+    LATER,
+    'write_relabel_configs send_exemplars send_native_histograms metadata_config sigv4 azuread google_iam ' +
+      'failed_request_logging',
+  ),
+  ...keys('remote_write', 'never', 'Workers resolve names themselves', 'round_robin_dns'),
+  ...http('remote_write'),
+
+  ...keys(
+    'queue_config',
+    'later',
+    LATER,
+    'capacity max_shards min_shards max_samples_per_send batch_send_deadline sample_age_limit',
+  ),
+  ...keys('queue_config', 'never', 'Narthex always sends again after a 429', 'retry_on_http_429'),
+
+  ...keys('basic_auth', 'later', LATER, 'username_file password_file'),
+  ...keys('basic_auth', 'never', NO_MANAGER, 'username_ref password_ref'),
+  ...keys('authorization', 'later', LATER, 'credentials_file'),
+  ...keys('authorization', 'never', NO_MANAGER, 'credentials_ref'),
+
+  ...keys('tls_config', 'never', 'Workers always verify certificates', 'insecure_skip_verify'),
+  ...keys('tls_config', 'never', NO_TLS, 'server_name min_version max_version'),
+  ...keys('tls_config', 'never', 'Workers trust public certificate authorities only', 'ca ca_file ca_ref'),
+  ...keys(
+    'tls_config',
+    'later',
+    'a client certificate needs a binding, which Narthex does not support yet',
+    'cert cert_file cert_ref key key_file key_ref',
+  ),
+];
+
+const BY_SECTION = new Map<string, Map<string, KnownKey>>();
+for (const known of KNOWN_KEYS) {
+  let section = BY_SECTION.get(known.section);
+  if (section === undefined) BY_SECTION.set(known.section, (section = new Map()));
+  section.set(known.key, known);
+}
+
+/** The keys of a section that Prometheus knows and Narthex refuses. */
+export function knownKeys(section: string): ReadonlyMap<string, KnownKey> {
+  return BY_SECTION.get(section) ?? new Map();
+}

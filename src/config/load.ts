@@ -1,0 +1,114 @@
+/**
+ * From the text of a `prometheus.yml` to the configuration that the rest of the code works with, or to everything that is wrong
+ * with it, at once. Pure and total: no text makes it throw.
+ *
+ * Format: Prometheus 3.14, docs/configuration/configuration.md; defaults as there, but for `protobuf_message`, which is Remote
+ * Write 2.0: it loses nothing of what a scrape saw.
+ */
+
+import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig } from './model.ts';
+import { problem, sortProblems, type Problem } from './problems.ts';
+import { checkRules, DEFAULT_INTERVAL_MS, DEFAULT_MAX_BACKOFF_MS, DEFAULT_MIN_BACKOFF_MS } from './rules.ts';
+import { schemaProblems } from './schema-problems.ts';
+import { configSchema, type ParsedConfig, type ParsedRemoteWrite, type ParsedScrapeConfig } from './schema.ts';
+import { readTree } from './tree.ts';
+
+export { formatProblems, type Problem } from './problems.ts';
+export { redactConfig } from './redact.ts';
+
+/** Warnings come with a configuration that works; `problems` may hold warnings among the errors. Both in the order of the text. */
+export type LoadResult = { ok: true; config: Config; warnings: Problem[] } | { ok: false; problems: Problem[] };
+
+/** A report is for people: what is beyond this is counted, not listed. */
+const PROBLEMS_MAX = 200;
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
+
+/** Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. */
+export function loadConfig(text: string): LoadResult {
+  const read = readTree(text);
+  if (!read.ok) return { ok: false, problems: shortened(read.problems) };
+  const { tree } = read;
+  const parsed = configSchema.safeParse(tree.value ?? {});
+  const problems = [...tree.problems, ...checkRules(tree)];
+  if (!parsed.success) problems.push(...schemaProblems(parsed.error, tree));
+  if (!parsed.success || problems.some(({ level }) => level === 'error')) {
+    return { ok: false, problems: shortened(problems) };
+  }
+  return { ok: true, config: toConfig(parsed.data), warnings: shortened(problems) };
+}
+
+function shortened(problems: readonly Problem[]): Problem[] {
+  const sorted = sortProblems(problems);
+  if (sorted.length <= PROBLEMS_MAX) return sorted;
+  // Errors first: a thousand warnings must not hide the one error.
+  const errors = sorted.filter(({ level }) => level === 'error');
+  const shown = [...errors, ...sorted.filter(({ level }) => level === 'warning')].slice(0, PROBLEMS_MAX);
+  const { line, column, level } = shown.at(-1)!;
+  const rest = problem(
+    [],
+    { line, column },
+    { expected: 'fewer problems', got: `${sorted.length - PROBLEMS_MAX} more`, level },
+  );
+  return [...sortProblems(shown), rest];
+}
+
+function toConfig({ global = {}, scrape_configs = [], remote_write = [] }: ParsedConfig): Config {
+  const intervalMs = global.scrape_interval || DEFAULT_INTERVAL_MS;
+  const timeoutMs = global.scrape_timeout || Math.min(DEFAULT_TIMEOUT_MS, intervalMs);
+  return {
+    externalLabels: global.external_labels ?? [],
+    scrapeConfigs: scrape_configs.map((scrape) => toScrapeConfig(scrape, intervalMs, timeoutMs)),
+    remoteWrites: remote_write.map(toRemoteWrite),
+  };
+}
+
+function toScrapeConfig(parsed: ParsedScrapeConfig, globalIntervalMs: number, globalTimeoutMs: number): ScrapeConfig {
+  const scrapeIntervalMs = parsed.scrape_interval || globalIntervalMs;
+  return {
+    jobName: parsed.job_name,
+    scrapeIntervalMs,
+    scrapeTimeoutMs: parsed.scrape_timeout || Math.min(globalTimeoutMs, scrapeIntervalMs),
+    metricsPath: parsed.metrics_path ?? '/metrics',
+    scheme: parsed.scheme ?? 'http',
+    params: parsed.params ?? [],
+    honorLabels: parsed.honor_labels ?? false,
+    honorTimestamps: parsed.honor_timestamps ?? true,
+    enableCompression: parsed.enable_compression ?? true,
+    bodySizeLimit: parsed.body_size_limit ?? 0,
+    sampleLimit: parsed.sample_limit ?? 0,
+    ...toCredentials(parsed),
+    staticConfigs: (parsed.static_configs ?? []).map(({ targets, labels }) => ({
+      targets: targets ?? [],
+      labels: labels ?? [],
+    })),
+  };
+}
+
+function toRemoteWrite(parsed: ParsedRemoteWrite): RemoteWriteConfig {
+  return {
+    name: parsed.name || parsed.url,
+    url: parsed.url,
+    protobufMessage: parsed.protobuf_message ?? 'io.prometheus.write.v2.Request',
+    remoteTimeoutMs: parsed.remote_timeout ?? DEFAULT_REMOTE_TIMEOUT_MS,
+    headers: parsed.headers ?? [],
+    ...toCredentials(parsed),
+    minBackoffMs: parsed.queue_config?.min_backoff ?? DEFAULT_MIN_BACKOFF_MS,
+    maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
+  };
+}
+
+function toCredentials({
+  basic_auth,
+  authorization,
+}: Pick<ParsedScrapeConfig, 'basic_auth' | 'authorization'>): Credentials {
+  return {
+    ...(basic_auth === undefined
+      ? {}
+      : { basicAuth: { username: basic_auth.username ?? '', password: basic_auth.password ?? '' } }),
+    ...(authorization === undefined
+      ? {}
+      : { authorization: { type: authorization.type ?? 'Bearer', credentials: authorization.credentials ?? '' } }),
+  };
+}

@@ -1,0 +1,39 @@
+/**
+ * The configuration as it may be shown: the same keys and values with `<secret>` for what is secret, as Prometheus shows it. Comments
+ * are dropped, since one may hold an old password; anchors are written out.
+ */
+
+import { Scalar, stringify } from 'yaml';
+import type { Path } from './positions.ts';
+import { isSecret, isSection, SECRET, urlWithoutUserinfo } from './secrets.ts';
+import { readTree, type Value } from './tree.ts';
+
+/** Never throws. A text that is no YAML is not shown at all. */
+export function redactConfig(text: string): string {
+  const read = readTree(text);
+  if (!read.ok) return '# The configuration is not valid YAML, so it is not shown.\n';
+  if (read.tree.value === undefined) return '';
+  // The failsafe schema writes a text as plain as YAML allows, as the file had it: `15s`, `true`, `1.10`.
+  return stringify(redacted(read.tree.value, []), {
+    schema: 'failsafe',
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+  });
+}
+
+function redacted(value: Value, path: Path): unknown {
+  if (value === undefined) return undefined;
+  const secret = isSecret(path);
+  if (typeof value === 'string') return secret ? SECRET : written(urlWithoutUserinfo(value));
+  if (secret && !isSection(path)) return SECRET;
+  if (Array.isArray(value)) return value.map((item, i) => redacted(item ?? '', [...path, i]));
+  return new Map(Object.entries(value).map(([key, item]) => [written(key), redacted(item, [...path, key])]));
+}
+
+/** Quotes what would be read as something else than this text: nothing, or a merge. */
+function written(text: string): string | Scalar {
+  if (!/^(~|null|Null|NULL|<<|)$/.test(text)) return text;
+  const scalar = new Scalar(text);
+  scalar.type = Scalar.QUOTE_DOUBLE;
+  return scalar;
+}

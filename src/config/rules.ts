@@ -1,0 +1,154 @@
+/**
+ * The rules between keys: what is unique, what is at most what, what excludes what. They look at the tree, not at what the
+ * schema made of it, so that they are checked also when something else is wrong. A value that is wrong by itself is the
+ * schema's to report, and is not looked at here.
+ */
+
+import { isBareIp } from './addresses.ts';
+import { formatDuration, parseDuration } from './duration.ts';
+import type { Path } from './positions.ts';
+import { describe, problem, quote, type Problem } from './problems.ts';
+import { valueAt } from './schema-problems.ts';
+import type { Mapping, Tree, Value } from './tree.ts';
+
+export const DEFAULT_INTERVAL_MS = 60_000;
+export const DEFAULT_MIN_BACKOFF_MS = 30;
+export const DEFAULT_MAX_BACKOFF_MS = 5000;
+
+type Said = { expected: string; got?: string; hint?: string; level?: 'warning'; part?: 'key' | 'value' };
+
+export function checkRules(tree: Tree): Problem[] {
+  const problems: Problem[] = [];
+  const report = (path: Path, { got, part, ...said }: Said): void => {
+    const value = got ?? describe(valueAt(tree.value, path), path);
+    problems.push(problem(path, tree.positions.of(tree.value, path, part ?? 'value'), { ...said, got: value }));
+  };
+
+  const global = mapping(valueAt(tree.value, ['global']));
+  checkTimeout(global, ['global'], DEFAULT_INTERVAL_MS, report);
+  const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
+
+  const scrapes = list(valueAt(tree.value, ['scrape_configs'])).map(mapping);
+  for (const [i, scrape] of scrapes.entries()) {
+    const path = ['scrape_configs', i];
+    checkTimeout(scrape, path, intervalMs, report);
+    checkAuth(scrape, path, report);
+    checkTargets(scrape, path, report);
+  }
+  unique(
+    scrapes.map((scrape) => scrape['job_name']),
+    (i) => ['scrape_configs', i, 'job_name'],
+    (path) => report(path, { expected: 'a job name of its own', hint: 'each job_name stands once' }),
+  );
+
+  const remotes = list(valueAt(tree.value, ['remote_write'])).map(mapping);
+  for (const [i, remote] of remotes.entries()) {
+    const path = ['remote_write', i];
+    checkAuth(remote, path, report);
+    checkHeaders(remote, path, report);
+    checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
+    const url = remote['url'];
+    if (typeof url === 'string' && isBareIp(url)) report([...path, 'url'], BARE_IP);
+  }
+  unique(
+    remotes.map((remote) => remote['name'] || remote['url']),
+    (i) => ['remote_write', i, remotes[i]?.['name'] ? 'name' : 'url'],
+    (path) =>
+      path.at(-1) === 'name'
+        ? report(path, {
+            expected: 'a name of its own',
+            hint: 'each remote has its own place in the log, kept by name',
+          })
+        : report(path, { expected: 'a URL of its own', hint: 'two remotes with one URL each need a name' }),
+  );
+  return problems;
+}
+
+type Report = (path: Path, said: Said) => void;
+
+const BARE_IP: Said = {
+  expected: 'a host name',
+  hint: 'works locally and fails in production: Cloudflare Workers cannot fetch a bare IP address; use a host name',
+  level: 'warning',
+};
+
+/** A timeout that is set may not exceed the interval; one that is not set adapts. 0 is "not set", as in Prometheus. */
+function checkTimeout(section: Mapping, path: Path, defaultMs: number, report: Report): void {
+  const intervalMs = duration(section['scrape_interval']);
+  const timeoutMs = duration(section['scrape_timeout']);
+  // An interval that is wrong is reported by itself; what it should be is not known.
+  if (timeoutMs === undefined || (section['scrape_interval'] !== undefined && intervalMs === undefined)) return;
+  const limitMs = intervalMs || defaultMs;
+  if (timeoutMs <= limitMs) return;
+  report([...path, 'scrape_timeout'], {
+    expected: `at most the scrape_interval, ${formatDuration(limitMs)}`,
+    ...(intervalMs ? {} : { hint: `scrape_interval is not set here, so it is ${formatDuration(defaultMs)}` }),
+  });
+}
+
+function checkAuth(section: Mapping, path: Path, report: Report): void {
+  const at = [...path, 'authorization'];
+  const authorization = section['authorization'];
+  if (authorization === undefined) return;
+  if (section['basic_auth'] !== undefined) {
+    report(at, { expected: 'basic_auth or authorization', got: 'both', part: 'key' });
+  }
+  if (typeof authorization !== 'object' || Array.isArray(authorization)) return;
+  // Of its other keys, credentials_file and the like, the schema says that they are not supported.
+  const others = Object.keys(authorization).filter((key) => key !== 'type');
+  if (authorization['credentials'] === undefined && others.every((key) => key === 'credentials'))
+    report([...at, 'credentials'], { expected: 'credentials' });
+}
+
+function checkTargets(scrape: Mapping, path: Path, report: Report): void {
+  for (const [i, group] of list(scrape['static_configs']).entries()) {
+    for (const [j, target] of list(mapping(group)['targets']).entries()) {
+      if (typeof target !== 'string' || target.includes('/') || !isBareIp(`http://${target}/`)) continue;
+      report([...path, 'static_configs', i, 'targets', j], BARE_IP);
+    }
+  }
+}
+
+/** Header names are compared without case, so YAML does not see that two are the same. */
+function checkHeaders(remote: Mapping, path: Path, report: Report): void {
+  const names = Object.keys(mapping(remote['headers']));
+  unique(
+    names.map((name) => name.toLowerCase()),
+    (i) => [...path, 'headers', names[i]!],
+    (at) => report(at, { expected: 'each header once', got: `${quote(String(at.at(-1)))} again`, part: 'key' }),
+  );
+}
+
+function checkBackoff(queue: Mapping, path: Path, report: Report): void {
+  const min = queue['min_backoff'] === undefined ? DEFAULT_MIN_BACKOFF_MS : duration(queue['min_backoff']);
+  const max = queue['max_backoff'] === undefined ? DEFAULT_MAX_BACKOFF_MS : duration(queue['max_backoff']);
+  if (min === undefined || max === undefined || min <= max) return;
+  const [key, expected] =
+    queue['max_backoff'] === undefined
+      ? ['min_backoff', `at most max_backoff, ${formatDuration(max)} when it is not set`]
+      : ['max_backoff', `at least min_backoff, ${formatDuration(min)}`];
+  report([...path, key], { expected });
+}
+
+/** Calls `again` for each value that stood earlier in the list. */
+function unique(values: readonly Value[], pathOf: (i: number) => Path, again: (path: Path) => void): void {
+  const seen = new Set<string>();
+  for (const [i, value] of values.entries()) {
+    if (typeof value !== 'string' || value === '') continue;
+    if (seen.has(value)) again(pathOf(i));
+    seen.add(value);
+  }
+}
+
+function duration(value: Value): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  try {
+    return parseDuration(value);
+  } catch {
+    return undefined;
+  }
+}
+
+const list = (value: Value): Value[] => (Array.isArray(value) ? value : []);
+
+const mapping = (value: Value): Mapping => (typeof value === 'object' && !Array.isArray(value) ? value : {});

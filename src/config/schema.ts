@@ -1,0 +1,94 @@
+/**
+ * The shape of a configuration: which keys there are and what each holds. Not the rules between keys (`rules.ts`) and not the
+ * defaults (`load.ts`). Keys that are not here are refused; `known-keys.ts` says why for those that Prometheus knows.
+ */
+
+import {
+  authorizationType,
+  credentials,
+  duration,
+  externalLabels,
+  flag,
+  headers,
+  interval,
+  metricsPath,
+  nonEmpty,
+  oneOf,
+  params,
+  password,
+  positiveDuration,
+  remoteUrl,
+  size,
+  target,
+  targetLabels,
+  text,
+  whole,
+} from './fields.ts';
+import { z } from './zod.ts';
+
+const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
+const list = <T extends z.core.$ZodType>(item: T) => z.optional(z.array(item, { error: 'a list' }));
+
+const basicAuth = mapping({ username: z.optional(text), password: z.optional(password) });
+
+const authorization = mapping({ type: z.optional(authorizationType), credentials: z.optional(credentials) });
+
+const global = mapping({
+  scrape_interval: z.optional(interval),
+  scrape_timeout: z.optional(duration),
+  external_labels: z.optional(externalLabels),
+});
+
+const staticConfig = mapping({ targets: list(target), labels: z.optional(targetLabels) });
+
+const scrapeConfig = mapping({
+  job_name: nonEmpty('a job name'),
+  scrape_interval: z.optional(interval),
+  scrape_timeout: z.optional(duration),
+  metrics_path: z.optional(metricsPath),
+  scheme: z.optional(oneOf('http', 'https')),
+  params: z.optional(params),
+  honor_labels: z.optional(flag),
+  honor_timestamps: z.optional(flag),
+  enable_compression: z.optional(flag),
+  body_size_limit: z.optional(size),
+  sample_limit: z.optional(whole),
+  basic_auth: z.optional(basicAuth),
+  authorization: z.optional(authorization),
+  static_configs: list(staticConfig),
+});
+
+const queueConfig = mapping({ min_backoff: z.optional(positiveDuration), max_backoff: z.optional(positiveDuration) });
+
+const remoteWrite = mapping({
+  url: remoteUrl,
+  name: z.optional(text),
+  protobuf_message: z.optional(oneOf('prometheus.WriteRequest', 'io.prometheus.write.v2.Request')),
+  remote_timeout: z.optional(positiveDuration),
+  headers: z.optional(headers),
+  basic_auth: z.optional(basicAuth),
+  authorization: z.optional(authorization),
+  queue_config: z.optional(queueConfig),
+});
+
+export const configSchema = mapping({
+  global: z.optional(global),
+  scrape_configs: list(scrapeConfig),
+  remote_write: list(remoteWrite),
+});
+
+export type ParsedConfig = z.infer<typeof configSchema>;
+export type ParsedScrapeConfig = z.infer<typeof scrapeConfig>;
+export type ParsedRemoteWrite = z.infer<typeof remoteWrite>;
+
+/** The keys of each section that work; sections are named by the last word of their path, as in `known-keys.ts`. */
+export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(configSchema.shape),
+  global: Object.keys(global.shape),
+  scrape_configs: Object.keys(scrapeConfig.shape),
+  static_configs: Object.keys(staticConfig.shape),
+  remote_write: Object.keys(remoteWrite.shape),
+  queue_config: Object.keys(queueConfig.shape),
+  basic_auth: Object.keys(basicAuth.shape),
+  authorization: Object.keys(authorization.shape),
+};
