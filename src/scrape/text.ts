@@ -9,6 +9,27 @@
  */
 
 import { canonicalBound, parseValue } from './number.ts';
+import {
+  BACKSLASH,
+  CLOSE,
+  COLON,
+  COMMA,
+  decodeText,
+  EQUALS,
+  HASH,
+  isBlank,
+  isNameByte,
+  isNameStart,
+  LF,
+  lineError,
+  OPEN,
+  QUOTE,
+  type TextError,
+  unescapeHelp,
+  unescapeLabel,
+} from './text-bytes.ts';
+
+export { TextError } from './text-bytes.ts';
 
 /** What `next` found. */
 export const END = 0;
@@ -27,26 +48,6 @@ const TYPES: ReadonlyMap<string, number> = new Map([
   ['histogram', HISTOGRAM],
   ['summary', SUMMARY],
 ]);
-
-/** The page is not in the text format. The message has the line's number and the line, shortened. */
-export class TextError extends Error {
-  override name = 'TextError';
-}
-
-const LF = 0x0a;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const EQUALS = 0x3d;
-const BACKSLASH = 0x5c;
-const OPEN = 0x7b;
-const CLOSE = 0x7d;
-
-const isBlank = (c: number | undefined): boolean => c === 0x20 || c === 0x09;
-/** First byte of a label name; a metric name may also start with a colon. */
-const isNameStart = (c: number): boolean => (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a) || c === 0x5f;
-const isNameByte = (c: number): boolean => isNameStart(c) || (c >= 0x30 && c <= 0x39);
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export class TextCursor {
   readonly bytes: Uint8Array;
@@ -101,7 +102,7 @@ export class TextCursor {
         continue;
       }
       this.#line = at;
-      if (c !== 0x23) break;
+      if (c !== HASH) break;
       const entry = this.#comment(at);
       at = this.#at;
       if (entry !== END) return entry;
@@ -144,21 +145,12 @@ export class TextCursor {
 
   /** The text of a HELP entry. Throws TextError on invalid UTF-8. */
   helpText(): string {
-    const text = this.#decode(this.textStart, this.textEnd);
-    return text.includes('\\') ? text.replace(/\\[\\n]/g, (escape) => (escape === '\\n' ? '\n' : '\\')) : text;
+    return unescapeHelp(this.#decode(this.textStart, this.textEnd));
   }
 
   /** An error about the byte at `at`, for those who find fault with what the cursor stands on. */
   error(at: number, wanted: string): TextError {
-    const { bytes } = this;
-    let number = 1;
-    for (let i = 0; i < this.#line; i++) if (bytes[i] === LF) number++;
-    const got = at < bytes.length ? quote(bytes, at, Math.min(at + 10, bytes.length)) : 'the end of the page';
-    const lineEnd = bytes.indexOf(LF, at);
-    const to = Math.min(lineEnd < 0 ? bytes.length : lineEnd, at + 20, bytes.length);
-    const from = Math.max(this.#line, to - 100);
-    const line = `${from > this.#line ? '…' : ''}${quote(bytes, from, to)}`;
-    return new TextError(`line ${number}: expected ${wanted}, got ${got} in ${line}`);
+    return lineError(this.bytes, this.#line, at, wanted);
   }
 
   /** Whether an expected text that ends at `at` is the whole text of the series. After a closing brace it is. */
@@ -178,9 +170,9 @@ export class TextCursor {
     this.#offsetCount = 0;
     this.nameStart = this.nameEnd = -1;
     const first = bytes[at]!;
-    if (isNameStart(first) || first === 0x3a) {
+    if (isNameStart(first) || first === COLON) {
       at++;
-      while (at < bytes.length && (isNameByte(bytes[at]!) || bytes[at] === 0x3a)) at++;
+      while (at < bytes.length && (isNameByte(bytes[at]!) || bytes[at] === COLON)) at++;
       this.nameStart = start;
       this.nameEnd = at;
       const brace = this.#blanks(at);
@@ -320,9 +312,9 @@ export class TextCursor {
       // A quoted name may hold line breaks.
       if (at > end) return this.#text(isHelp, at, bytes.indexOf(LF, at));
     } else {
-      if (at >= end || !(isNameStart(bytes[at]!) || bytes[at] === 0x3a)) throw this.error(at, what);
+      if (at >= end || !(isNameStart(bytes[at]!) || bytes[at] === COLON)) throw this.error(at, what);
       this.nameStart = at;
-      while (at < end && (isNameByte(bytes[at]!) || bytes[at] === 0x3a)) at++;
+      while (at < end && (isNameByte(bytes[at]!) || bytes[at] === COLON)) at++;
       this.nameEnd = at;
     }
     return this.#text(isHelp, at, end);
@@ -358,30 +350,14 @@ export class TextCursor {
     return next;
   }
 
-  /** A name or label value: `\"`, `\\` and `\n` are escapes, any other backslash stays. */
+  /** A name or label value. */
   #string(start: number, end: number): string {
-    const text = this.#decode(start, end);
-    if (!text.includes('\\')) return text;
-    return text.replace(/\\["\\n]/g, (escape) => (escape === '\\n' ? '\n' : escape.charAt(1)));
+    return unescapeLabel(this.#decode(start, end));
   }
 
   #decode(start: number, end: number): string {
-    // Short and plain is the rule, and cheaper than a call of the decoder.
-    if (end - start <= 24) {
-      let text = '';
-      let at = start;
-      for (; at < end && this.bytes[at]! < 0x80; at++) text += String.fromCharCode(this.bytes[at]!);
-      if (at === end) return text;
-    }
-    try {
-      return UTF8.decode(this.bytes.subarray(start, end));
-    } catch {
-      throw this.error(start, 'valid UTF-8');
-    }
+    const text = decodeText(this.bytes, start, end);
+    if (text === null) throw this.error(start, 'valid UTF-8');
+    return text;
   }
-}
-
-/** Bytes for a message: quoted, with what is not printable escaped. */
-function quote(bytes: Uint8Array, start: number, end: number): string {
-  return JSON.stringify(new TextDecoder().decode(bytes.subarray(start, end)));
 }
