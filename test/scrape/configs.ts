@@ -1,0 +1,18 @@
+import type { ScrapeConfig } from '../../src/config/model.ts';
+
+/** A scrape configuration of defaults. */
+export const scrapeConfig = (config: Partial<ScrapeConfig> = {}): ScrapeConfig => ({
+  jobName: 'j',
+  scrapeIntervalMs: 15_000,
+  scrapeTimeoutMs: 10_000,
+  metricsPath: '/metrics',
+  scheme: 'http',
+  params: [],
+  honorLabels: false,
+  honorTimestamps: true,
+  enableCompression: true,
+  bodySizeLimit: 0,
+  sampleLimit: 0,
+  staticConfigs: [],
+  ...config,
+});
