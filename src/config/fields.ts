@@ -11,7 +11,7 @@ import { quote } from './problems.ts';
 import { parseSize } from './sizes.ts';
 import type { Mapping } from './tree.ts';
 import { headerProblem, parseRemoteUrl, parseTarget } from './addresses.ts';
-import { z } from './zod.ts';
+import * as z from './zod.ts';
 
 /** A value that is text, checked and converted by `parse`, which throws an Error whose message is the hint. */
 function field<T>(expected: string, parse: (text: string) => T) {

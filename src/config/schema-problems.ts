@@ -6,7 +6,7 @@ import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
 import { SUPPORTED_KEYS } from './schema.ts';
 import type { Tree, Value } from './tree.ts';
-import type { z } from './zod.ts';
+import type * as z from './zod.ts';
 
 /** Beyond this many, problems are not looked into: no one reads them. */
 const ISSUES_MAX = 1000;

@@ -24,7 +24,7 @@ import {
   text,
   whole,
 } from './fields.ts';
-import { z } from './zod.ts';
+import * as z from './zod.ts';
 
 const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
 const list = <T extends z.core.$ZodType>(item: T) => z.optional(z.array(item, { error: 'a list' }));
