@@ -3,6 +3,8 @@
  * caller's to know before it writes them, so nothing is moved afterwards.
  */
 
+import { uvarintSize, writeUvarint } from '../model/label-bytes.ts';
+
 const CAPACITY_MIN = 1024;
 
 export class Writer {
@@ -33,15 +35,7 @@ export class Writer {
   /** An unsigned 32-bit number. */
   uint32(value: number): void {
     this.reserve(5);
-    const bytes = this.bytes;
-    let at = this.length;
-    let rest = value >>> 0;
-    while (rest >= 0x80) {
-      bytes[at++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
-    }
-    bytes[at++] = rest;
-    this.length = at;
+    this.length = writeUvarint(this.bytes, this.length, value >>> 0);
   }
 
   /** An int64 within ±2^53. Negative ones take 10 bytes, as protobuf has it. */
@@ -100,11 +94,6 @@ export class Writer {
   }
 }
 
-/** How many bytes `uint32` takes. */
-export function uint32Size(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5;
-}
-
 /** How many bytes `int64` takes. */
 export function int64Size(value: number): number {
   if (value < 0) return 10;
@@ -115,5 +104,5 @@ export function int64Size(value: number): number {
 
 /** How many bytes a field of a one-byte tag and that many bytes takes. */
 export function fieldSize(length: number): number {
-  return 1 + uint32Size(length) + length;
+  return 1 + uvarintSize(length) + length;
 }

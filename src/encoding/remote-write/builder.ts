@@ -7,8 +7,9 @@
  * kept from an earlier one are void.
  */
 
+import { uvarintSize } from '../../model/label-bytes.ts';
 import { BYTES, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
-import { fieldSize, int64Size, uint32Size, Writer } from '../protobuf-writer.ts';
+import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
 
 const REQUEST_SYMBOLS = tagOf(4, BYTES);
 const REQUEST_TIMESERIES = tagOf(5, BYTES);
@@ -93,13 +94,13 @@ export class RequestBuilder {
   ): void {
     const out = this.#series;
     let refsSize = 0;
-    for (let i = 0; i < refCount; i++) refsSize += uint32Size(refs[i]!);
+    for (let i = 0; i < refCount; i++) refsSize += uvarintSize(refs[i]!);
     // Both fields are written even when they are zero: 0 is a value like others, and -0 has bits.
     const sampleSize = 10 + int64Size(t);
     let metadataSize = 0;
-    if (type !== 0) metadataSize += 1 + uint32Size(type);
-    if (helpRef !== 0) metadataSize += 1 + uint32Size(helpRef);
-    if (unitRef !== 0) metadataSize += 1 + uint32Size(unitRef);
+    if (type !== 0) metadataSize += 1 + uvarintSize(type);
+    if (helpRef !== 0) metadataSize += 1 + uvarintSize(helpRef);
+    if (unitRef !== 0) metadataSize += 1 + uvarintSize(unitRef);
 
     out.tag(REQUEST_TIMESERIES);
     out.uint32(fieldSize(refsSize) + fieldSize(sampleSize) + (metadataSize > 0 ? fieldSize(metadataSize) : 0));
@@ -172,7 +173,7 @@ function writeText(out: Writer, tag: number, text: string, encoder: TextEncoder)
   // UTF-8 takes at most three bytes a UTF-16 unit.
   out.reserve(5 + text.length * 3);
   const lengthAt = out.length;
-  const textAt = lengthAt + uint32Size(text.length);
+  const textAt = lengthAt + uvarintSize(text.length);
   const length = encoder.encodeInto(text, out.bytes.subarray(textAt)).written;
   out.uint32(length);
   if (out.length !== textAt) out.bytes.copyWithin(out.length, textAt, textAt + length);

@@ -87,8 +87,6 @@ function codec<T extends object>(name: string) {
 export const v1 = codec<V1>('V1');
 export const v2 = codec<V2>('V2');
 export const unpacked2 = codec<V2>('Unpacked2');
-export const series1 = codec<Series1>('Series1');
-export const series2 = codec<Series2>('Series2');
 
 export const bits = (high: number, low: number): Bits => ({ low: low | 0, high: high | 0, unsigned: true });
 
