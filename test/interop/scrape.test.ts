@@ -13,10 +13,10 @@ test('a real node_exporter is scraped, and its samples arrive in three receivers
   ]);
   await waitUntil('node_exporter answers', 20_000, async () => await get(`http://${target}/metrics`));
 
-  // Prometheus 2 also scrapes the target itself: a witness of what its page says, by Prometheus' own parser.
+  // Prometheus 3 also scrapes the target itself: a witness of what its page says, by Prometheus' own parser.
   const witness = `scrape_configs:\n${scrapeConfig('witness', target)}`;
-  const prometheus2 = await startPrometheus(lab, { name: 'receiver-2', major: 2, config: witness });
-  const prometheus3 = await startPrometheus(lab, { name: 'receiver-3', major: 3 });
+  const prometheus2 = await startPrometheus(lab, { name: 'receiver-2', major: 2 });
+  const prometheus3 = await startPrometheus(lab, { name: 'receiver-3', major: 3, config: witness });
   const port = await freePort();
   const narthex = await startNarthex(lab, {
     name: 'narthex',
@@ -60,7 +60,8 @@ remote_write:
   const until = (samples: Sample[]): Sample[] =>
     select(samples, { job: 'node', replica: 'narthex' }).filter(({ timestamp }) => timestamp <= downSince);
   const two = await dump(3, prometheus2.dir);
-  const expected = lines(until(await dump(3, prometheus3.dir)));
+  const three = await dump(3, prometheus3.dir);
+  const expected = lines(until(three));
   expect(expected.length).toBeGreaterThan(1000);
   expect(difference(lines(until(two)), expected)).toEqual([]);
   expect(difference(lines(until(own)), expected)).toEqual([]);
@@ -77,7 +78,7 @@ remote_write:
   expect(select(ends, { __name__: 'up' }).map(({ value }) => value)).toEqual(['0']);
 
   // The same series as Prometheus found on the page, and the same values where they do not change.
-  const seen = select(two, { job: 'witness' }).filter(isOfThePage);
+  const seen = select(three, { job: 'witness' }).filter(isOfThePage);
   const constants = (samples: Sample[]): string[] => constantSeries(samples).map(withoutSource);
   expect(pageSeries.size).toBeGreaterThan(100);
   expect([...pageSeries].map(withoutSource).sort()).toEqual(
