@@ -51,7 +51,7 @@ export class SegmentWriter {
       const fragment = this.#encode(columns, from, Math.min(from + FRAGMENT_SAMPLES_MAX, count));
       const more = uvarintSize(fragment.length) + fragment.length;
       const entry = labelBytes + uvarintSize(fragments.length + 1) + fragmentBytes + more;
-      if (this.#at + entry > this.#partBytesMax && (this.#at > 0 || fragments.length > 0)) {
+      if (this.#at + entry > this.#partBytesMax) {
         if (fragments.length > 0) this.#write(labels, fragments, labelBytes + fragmentBytes);
         this.#close();
         fragments = [];

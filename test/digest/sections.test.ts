@@ -92,9 +92,34 @@ test('sections that begin alike, or are alike but for one byte, are other series
   expect(found).toEqual(Object.fromEntries(expected));
 });
 
+test('sections with the same hash are other series', async () => {
+  // 1,500 of each length, so that places are shared; they differ in three bytes, wherever those stand in a word.
+  const texts = Array.from({ length: 12_000 }, (_, i) => {
+    const code = String.fromCharCode(48 + (i & 63), 48 + ((i >> 6) & 63), 48 + ((i >> 12) & 63));
+    return `${'x'.repeat(i % 8)}${code}yyyyyyyy`;
+  });
+  const found = await seriesOf((t) => [message(...texts.map((v) => [label(name('n'), value(v)), sample(t, 1)]))]);
+  expect(Object.values(found)).toEqual(texts.map(() => 3));
+});
+
+test('a name behind its value belongs to the section', async () => {
+  const found = await seriesOf((t) => [
+    message(...['a', 'b', 'c'].map((n) => [label(value('12345678'), name(n)), sample(t, 1)])),
+  ]);
+  expect(found).toEqual({ '[["a","12345678"]]': 3, '[["b","12345678"]]': 3, '[["c","12345678"]]': 3 });
+});
+
+test('so does the length of its first name', async () => {
+  const found = await seriesOf((t) => [
+    message([label(name('n'), value('12345678')), sample(t, 1)]),
+    message([label(value('z'), name('n\u0012\b12345678')), sample(t, 1)]),
+  ]);
+  expect(Object.values(found)).toEqual([3, 3]);
+});
+
 test('more sections than there is room for', async () => {
   const long = 'x'.repeat(4000);
-  const labels = Array.from({ length: 2500 }, (_, i) => label(name('n'), value(`${long}${i}`)));
+  const labels = Array.from({ length: 2500 }, (_, i) => label(name('n'), value(`${i}${long}`)));
   const found = await seriesOf((t) => [message(...labels.map((l) => [l, sample(t, 1)]))]);
   expect(Object.values(found)).toEqual(labels.map(() => 3));
 });
