@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { readIndex, readPostings, readSeries } from '../../src/block/reader.ts';
 import { expected, hex, readBlock, series, STALE, writeBlock } from './help.ts';
 
 /** The bytes of the blocks that are marked `hex`; what follows # is comment. */
 async function examples(): Promise<Uint8Array[]> {
-  const page = await readFile(new URL('../../src/block/FORMAT.md', import.meta.url), 'utf8');
+  const page = await readFile(fileURLToPath(import.meta.resolve('../../src/block/FORMAT.md')), 'utf8');
   return [...page.matchAll(/^```hex\n(.*?)^```/gms)].map(
     (match) => new Uint8Array(Buffer.from(match[1]!.replaceAll(/#.*|\s/g, ''), 'hex')),
   );
