@@ -101,7 +101,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
           continue;
         }
         let page = pages.get(key);
-        if (page === undefined) pages.set(key, (page = Page.decode(this.#pages.get(key))));
+        if (page === undefined) pages.set(key, (page = this.#page(key)));
         const scraped = page.scrape(target, external, result, builder);
         if (scraped.changed) changed.set(key, page);
         const { slotMs, timestampMs, durationMs } = result;
@@ -194,6 +194,16 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     return this.#warm;
   }
 
+  /** A target's page as it was stored. One that cannot be read begins anew: its series that are gone get no markers, and the scrape goes on. */
+  #page(key: string): Page {
+    try {
+      return Page.decode(this.#pages.get(key));
+    } catch (error) {
+      warn(`the page of target ${key} cannot be read and begins anew: ${String(error)}`);
+      return Page.decode(null);
+    }
+  }
+
   /** Ends the series of targets that are gone: a stale marker each. */
   #retire(nowMs: number, targets: ReadonlySet<string>): void {
     const gone = this.#pages.names().filter((key) => !targets.has(key));
@@ -201,7 +211,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     const { pages, journal } = this.#remembered();
     const builder = new RequestBuilder(RECORD_LIMITS);
     for (const key of gone) {
-      const page = pages.get(key) ?? Page.decode(this.#pages.get(key));
+      const page = pages.get(key) ?? this.#page(key);
       page.retire(Math.max(nowMs, (journal.targets[key]?.timestampMs ?? 0) + 1), builder);
       this.#pages.delete(key);
       delete journal.targets[key];
