@@ -8,7 +8,7 @@ import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce } from './configuration.ts';
-import { clock, network, warn } from './doors.ts';
+import { clock, info, network, warn } from './doors.ts';
 import { agents, catalogue, director, type Env, shards } from './env.ts';
 
 export interface CronDoors {
@@ -28,7 +28,7 @@ const RESCUE_MS = 25_000;
 
 /** Scrapes and forwards for a short while. An agent's alarm asks for it, again and again, while cron is silent. */
 export async function rescueRun(env: Env, doors: CronDoors): Promise<void> {
-  warn('no cron has fired for a while: the alarm runs instead');
+  info('no cron has fired for a while: the alarm runs instead');
   await Promise.all([scrapeRun(env, doors, RESCUE_MS), forwardRun(env, doors, RESCUE_MS)]);
 }
 
@@ -64,7 +64,7 @@ async function cutRun(env: Env): Promise<void> {
     for (const [shard, ingester] of shards(env, tenant).entries()) {
       try {
         const ulids = await cutShard(tenant, shard, ingester, Date.now(), doors);
-        if (ulids.length > 0) console.log(JSON.stringify({ level: 'info', msg: 'blocks cut', tenant, shard, ulids }));
+        if (ulids.length > 0) info(`blocks cut for tenant ${tenant}, shard ${shard}: ${ulids.join(', ')}`);
       } catch (error) {
         // One tenant's trouble is not another's; the next hour tries again.
         warn(`cut of tenant ${tenant}, shard ${shard} failed: ${String(error)}`);

@@ -7,7 +7,8 @@ export const clock: Clock = {
   sleepUntil: (atMs) => scheduler.wait(Math.max(0, atMs - Date.now())),
 };
 
-/** A line for the deployment's log, as structured JSON. */
+/** Lines for the deployment's log, as structured JSON. */
+export const info = (message: string): void => console.log(JSON.stringify({ level: 'info', msg: message }));
 export const warn = (message: string): void => console.warn(JSON.stringify({ level: 'warn', msg: message }));
 
 /** `fetch` to the network; `fetch` itself must not be called as a method of something else. */
