@@ -8,6 +8,35 @@ export interface Config {
   readonly remoteWrites: readonly RemoteWriteConfig[];
 }
 
+export type RelabelAction =
+  | 'replace'
+  | 'keep'
+  | 'drop'
+  | 'keepequal'
+  | 'dropequal'
+  | 'hashmod'
+  | 'labelmap'
+  | 'labeldrop'
+  | 'labelkeep'
+  | 'lowercase'
+  | 'uppercase';
+
+/** One rule of `relabel_configs` and its kin, with Prometheus' defaults filled in. Plain data: it crosses RPC. */
+export interface RelabelConfig {
+  readonly action: RelabelAction;
+  readonly sourceLabels: readonly string[];
+  /** Between the values of the source labels. */
+  readonly separator: string;
+  /** RE2, as it stands in the file: it must match the whole text. */
+  readonly regex: string;
+  /** A safe integer, above 0 for `hashmod`. */
+  readonly modulus: number;
+  /** For `replace` it may hold references to groups, as `replacement` does. */
+  readonly targetLabel: string;
+  readonly replacement: string;
+  readonly nameValidationScheme: 'utf8' | 'legacy';
+}
+
 /** Credentials of an outgoing request. At most one of the two. Values are secrets: they are never shown or logged. */
 export interface Credentials {
   readonly basicAuth?: { readonly username: string; readonly password: string };
