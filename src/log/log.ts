@@ -222,7 +222,10 @@ export class Log {
       const newest = this.#newest();
       const bounds: [seq: number, reason: string][] = [
         [this.#before('at >= ?', nowMs - this.#limits.ageMaxMs, newest), 'log_age_limit'],
-        [this.#before('bytes_in - length(body) >= ?', newest.bytesIn - this.#limits.bytesMax, newest), 'log_size_limit'],
+        [
+          this.#before('bytes_in - length(body) >= ?', newest.bytesIn - this.#limits.bytesMax, newest),
+          'log_size_limit',
+        ],
       ];
       for (const [seq, reason] of bounds) {
         for (const consumer of this.consumers()) {
