@@ -1,7 +1,7 @@
 /** Starts Narthex as its user does, by the built command, and asks it. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { GiveUp, type Lab, type Started, get, waitUntil } from './harness.ts';
+import { GiveUp, type Lab, type Started, get, waitUntil } from './lab.ts';
 import { narthexProgram } from './setup.ts';
 
 const run = promisify(execFile);

@@ -4,7 +4,7 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Lab } from './harness.ts';
+import type { Lab } from './lab.ts';
 
 /** A label value that must survive every quoting and encoding on the way. */
 export const oddValue = 'quote " backslash \\ ünï';

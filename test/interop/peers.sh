@@ -4,6 +4,7 @@
 #   bin/prometheus-2, bin/promtool-2   Prometheus 2.x, Debian's package
 #   bin/prometheus-3, bin/promtool-3   Prometheus 3, built from its Go module; speaks Remote Write 2.0-rc.4
 #   bin/node_exporter                  node_exporter, Debian's package
+#   bin/victoria-metrics, bin/vmagent  VictoriaMetrics, Debian's package; only benchmarks need it
 #
 #   test/interop/peers.sh          prepare what is missing, say how long it took
 #   test/interop/peers.sh check    prepare nothing, fail if one is missing (what the suite does before it starts)
@@ -35,6 +36,10 @@ ready() { [[ -x $bin/$1 && $(version "$bin/$1") == "$2"* ]]; }
 ready_prometheus2() { ready prometheus-2 2. && ready promtool-2 2.; }
 ready_prometheus3() { ready prometheus-3 "$PROMETHEUS3" && ready promtool-3 "$PROMETHEUS3"; }
 ready_node_exporter() { ready node_exporter 1.; }
+# Debian's build does not know its version: that of the package stands beside it.
+ready_victoria_metrics() {
+  [[ -s $bin/victoria-metrics.version && -x $bin/victoria-metrics && -x $bin/vmagent ]] && "$bin/vmagent" --version >/dev/null 2>&1
+}
 
 # Quiet, and without the warning that the cache is not readable for apt's own user.
 apt_get() { apt-get -qq -o APT::Sandbox::User=root "$@"; }
@@ -57,6 +62,7 @@ debian() {
   (cd "$work" && { apt_get download "$package" || { apt_get update && apt_get download "$package"; }; }) >&2 ||
     die "$package: the package could not be downloaded. Run 'apt-get update' as root, then this again."
   dpkg-deb -x "$work/$package"_*.deb "$work"
+  dpkg-deb -f "$work/$package"_*.deb Version >"$work/version"
   rm -rf "${cache:?}/$package"
   mv -T "$work" "$cache/$package"
   echo "$cache/$package/usr/bin"
@@ -73,6 +79,18 @@ prepare_node_exporter() {
   local from
   from=$(debian prometheus-node-exporter prometheus-node-exporter)
   ln -sfn "$from/prometheus-node-exporter" "$bin/node_exporter"
+}
+
+prepare_victoria_metrics() {
+  local from
+  from=$(debian victoria-metrics victoria-metrics vmagent)
+  if [[ $from == /usr/bin ]]; then
+    dpkg-query -W -f '${Version}\n' victoria-metrics >"$bin/victoria-metrics.version"
+  else
+    cp "$cache/victoria-metrics/version" "$bin/victoria-metrics.version"
+  fi
+  ln -sfn "$from/victoria-metrics" "$bin/victoria-metrics"
+  ln -sfn "$from/vmagent" "$bin/vmagent"
 }
 
 # Built from a generated module that requires it. The tag leaves out the service discoveries, and with them most of the
@@ -119,7 +137,7 @@ check) ;;
 esac
 
 missing=()
-for peer in prometheus2 node_exporter prometheus3; do
+for peer in prometheus2 node_exporter victoria_metrics prometheus3; do
   if "ready_$peer"; then continue; fi
   if [[ $mode == check ]]; then
     missing+=("$peer")
@@ -136,5 +154,6 @@ if [[ $mode == prepare ]]; then
   for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter; do
     say "$program $(version "$bin/$program")"
   done
+  say "victoria-metrics and vmagent $(<"$bin/victoria-metrics.version")"
   say "ready in $bin after ${SECONDS} s"
 fi

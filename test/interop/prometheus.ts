@@ -1,5 +1,5 @@
 /** Starts real Prometheus servers and agents, and asks them. */
-import { GiveUp, type Lab, type Started, freePort, get, peer, waitUntil } from './harness.ts';
+import { GiveUp, type Lab, type Started, freePort, get, peer, waitUntil } from './lab.ts';
 
 export type Major = 2 | 3;
 

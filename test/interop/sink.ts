@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Reader } from 'protobufjs/minimal.js';
 import snappy from 'snappyjs';
-import type { Lab } from './harness.ts';
+import type { Lab } from './lab.ts';
 
 export interface SinkSample {
   readonly labels: Readonly<Record<string, string>>;
