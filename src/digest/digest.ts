@@ -13,7 +13,7 @@ import { SeriesTable } from './series.ts';
 import { Settling, type Repeats } from './settle.ts';
 
 export interface DigestLimits {
-  /** Samples that the caller keeps a batch to, unless one record alone holds more. Memory for more is taken only when they come. */
+  /** Samples that the caller keeps a batch to, unless one record alone holds more. Memory for all of them is taken when many have come. */
   samplesMax: number;
   /** Bytes of a segment's part before compression; only a single fragment with its labels may be larger. */
   partBytesMax: number;
@@ -156,7 +156,8 @@ export class Digest {
 
   #reserve(count: number): void {
     if (count <= this.#t.length) return;
-    const places = Math.max(count, Math.min(this.#t.length * 2, this.#limits.samplesMax));
+    // In few steps: what is left behind counts as memory until it is collected.
+    const places = Math.max(count, Math.min(this.#t.length * 16, this.#limits.samplesMax));
     const t = new Float64Array(places);
     t.set(this.#t);
     this.#t = t;

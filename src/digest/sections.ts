@@ -81,7 +81,7 @@ export class SectionCache {
     const end = this.#length + size;
     if (size < 8 || this.#end[this.#place] !== 0 || end > BYTES_MAX) return;
     if (end > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(end, this.#bytes.length * 2));
+      const bytes = new Uint8Array(Math.max(end, Math.min(this.#bytes.length * 4, BYTES_MAX)));
       bytes.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer);

@@ -33,34 +33,34 @@ export class SegmentWriter {
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
   readonly #encoder = new XorEncoder();
   /** Entries of the part being written: its first `#at` bytes. */
-  #part: Uint8Array<ArrayBuffer>;
+  #part = new Uint8Array(16 * 1024);
   #at = 0;
+  /** Fragments of the series being written, each with its length before it. */
+  #fragments = new Uint8Array(4096);
 
   /** `partBytesMax`: the uncompressed entries of a part; only a single fragment with its labels may be larger. */
   constructor(partBytesMax: number) {
     this.#partBytesMax = partBytesMax;
-    this.#part = new Uint8Array(Math.min(partBytesMax, 16 * 1024));
   }
 
   /** Adds a series: its label bytes and `count` samples (1 or more), ascending in time. A full part ends it; it goes on in the next. */
   add(labels: Uint8Array, columns: SampleColumns, count: number): void {
-    let fragments: Uint8Array[] = [];
-    let fragmentBytes = 0;
     const labelBytes = uvarintSize(labels.length) + labels.length;
+    let fragments = 0;
+    let end = 0;
     for (let from = 0; from < count; from += FRAGMENT_SAMPLES_MAX) {
-      const fragment = this.#encode(columns, from, Math.min(from + FRAGMENT_SAMPLES_MAX, count));
-      const more = uvarintSize(fragment.length) + fragment.length;
-      const entry = labelBytes + uvarintSize(fragments.length + 1) + fragmentBytes + more;
-      if (this.#at + entry > this.#partBytesMax) {
-        if (fragments.length > 0) this.#write(labels, fragments, labelBytes + fragmentBytes);
+      const start = end;
+      end = this.#encode(columns, from, Math.min(from + FRAGMENT_SAMPLES_MAX, count), start);
+      if (this.#at + labelBytes + uvarintSize(fragments + 1) + end > this.#partBytesMax) {
+        if (fragments > 0) this.#write(labels, fragments, start);
         this.#close();
-        fragments = [];
-        fragmentBytes = 0;
+        this.#fragments.copyWithin(0, start, end);
+        end -= start;
+        fragments = 0;
       }
-      fragments.push(fragment);
-      fragmentBytes += more;
+      fragments++;
     }
-    this.#write(labels, fragments, labelBytes + fragmentBytes);
+    this.#write(labels, fragments, end);
   }
 
   /** All parts, each in a buffer of its own; none when no series was added. */
@@ -69,24 +69,28 @@ export class SegmentWriter {
     return this.#parts;
   }
 
-  #encode({ t, hi, lo }: SampleColumns, from: number, to: number): Uint8Array {
-    this.#encoder.reset();
-    for (let i = from; i < to; i++) this.#encoder.append(t[i]!, hi[i]!, lo[i]!);
-    return this.#encoder.bytes();
+  /** Writes samples [from, to) as a fragment with its length to `#fragments` at `at`; returns its end. */
+  #encode({ t, hi, lo }: SampleColumns, from: number, to: number, at: number): number {
+    const encoder = this.#encoder;
+    encoder.reset();
+    for (let i = from; i < to; i++) encoder.append(t[i]!, hi[i]!, lo[i]!);
+    const size = encoder.byteLength;
+    const start = at + uvarintSize(size);
+    this.#fragments = withRoom(this.#fragments, at, start + size);
+    writeUvarint(this.#fragments, at, size);
+    encoder.copyTo(this.#fragments, start);
+    return start + size;
   }
 
-  #write(labels: Uint8Array, fragments: Uint8Array[], bytes: number): void {
-    this.#reserve(bytes + uvarintSize(fragments.length));
-    const part = this.#part;
-    let at = writeUvarint(part, this.#at, labels.length);
-    part.set(labels, at);
-    at = writeUvarint(part, at + labels.length, fragments.length);
-    for (const fragment of fragments) {
-      at = writeUvarint(part, at, fragment.length);
-      part.set(fragment, at);
-      at += fragment.length;
-    }
-    this.#at = at;
+  /** Writes an entry with that many fragments: the first `bytes` of `#fragments`. */
+  #write(labels: Uint8Array, fragments: number, bytes: number): void {
+    const length = uvarintSize(labels.length) + labels.length + uvarintSize(fragments) + bytes;
+    this.#part = withRoom(this.#part, this.#at, this.#at + length);
+    let at = writeUvarint(this.#part, this.#at, labels.length);
+    this.#part.set(labels, at);
+    at = writeUvarint(this.#part, at + labels.length, fragments);
+    this.#part.set(this.#fragments.subarray(0, bytes), at);
+    this.#at = at + bytes;
   }
 
   #close(): void {
@@ -100,14 +104,14 @@ export class SegmentWriter {
     this.bytes += part.length;
     this.#at = 0;
   }
+}
 
-  #reserve(more: number): void {
-    const length = this.#at + more;
-    if (length <= this.#part.length) return;
-    const part = new Uint8Array(Math.max(length, Math.min(this.#part.length * 2, this.#partBytesMax)));
-    part.set(this.#part.subarray(0, this.#at));
-    this.#part = part;
-  }
+/** The same array when it has `length` bytes, else a copy of its first `used` ones with room for more. */
+function withRoom(bytes: Uint8Array<ArrayBuffer>, used: number, length: number): Uint8Array<ArrayBuffer> {
+  if (length <= bytes.length) return bytes;
+  const out = new Uint8Array(Math.max(length, bytes.length * 2));
+  out.set(bytes.subarray(0, used));
+  return out;
 }
 
 /**
