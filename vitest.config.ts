@@ -1,6 +1,12 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 
+/** Tokens of the deployment under test: `test-<name>-token`. */
+const TOKENS = [
+  'admin admin anonymous sha256:17d6bfe05d1b1fb7bc499f8e3f639c7b3eda4c40f321eef8887a0c04c89a99c5',
+  'acme  admin acme      sha256:9892ea0a7c7b1457fa1ae61b43f0ae36a13b297fd8441401ff7df75fd8a27fd6',
+].join('\n');
+
 /** What is pure runs in Node; the objects run inside workerd, as in production. Neither needs anything but npm packages. */
 export default defineConfig({
   test: {
@@ -14,7 +20,12 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: { bindings: { NARTHEX_TOKENS: TOKENS } },
+          }),
+        ],
         test: { name: 'workerd', include: ['test/durable/**/*.test.ts'], testTimeout: 60_000 },
       },
     ],

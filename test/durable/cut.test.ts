@@ -5,36 +5,18 @@ import { catalogue, type Env, ingester } from '../../durable/env.ts';
 import { cutShard } from '../../src/compact/cut.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from '../../src/compact/doors.ts';
 import { makeItem, planSnapshot, type SnapshotPlan } from '../../src/compact/snapshot.ts';
-import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
-import type { NewRecord } from '../../src/log/log.ts';
-import { RANGE_MS, STALE_HI, STALE_LO } from '../../src/model/sample.ts';
+import { RANGE_MS } from '../../src/model/sample.ts';
 import { asleep } from './asleep.ts';
 import { samplesOfBlock } from './blocks-reader.ts';
 import type { PlainSample } from './log-reader.ts';
+import { type Point, record } from './records.ts';
 
 const bindings = env as unknown as Env;
 const bucket: BucketDoor = bucketOf(bindings.BUCKET);
 /** Start of a block range, in the future, so that no alarm fires by itself during the test. */
 const R0 = Math.floor(Date.UTC(2036, 10, 22, 12) / RANGE_MS) * RANGE_MS;
 const MINUTE = 60_000;
-
-type Point = readonly [series: string, t: number, v: number | 'stale'];
-
-function record(points: readonly Point[]): NewRecord {
-  const builder = new RequestBuilder({ samplesMax: 100_000, bytesMax: 10_000_000 });
-  const bits = new DataView(new ArrayBuffer(8));
-  for (const [series, t, v] of points) {
-    bits.setFloat64(0, v === 'stale' ? 0 : v);
-    builder.reserve(200);
-    const refs = ['__name__', series, 'job', 'j'].map((text) => builder.symbol(text));
-    if (v === 'stale') builder.add(refs, 4, t, STALE_HI, STALE_LO);
-    else builder.add(refs, 4, t, bits.getUint32(0), bits.getUint32(4));
-  }
-  const [built, ...more] = builder.finish();
-  if (built === undefined || more.length > 0) throw new Error('expected one request');
-  return { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) };
-}
 
 /** A tenant whose objects sleep before every call. */
 function world(tenant: string) {
@@ -59,10 +41,10 @@ function world(tenant: string) {
     append: async (nowMs: number, points: readonly Point[]) => {
       expect(await asleep(shard, async () => await shard.append(nowMs, [record(points)]))).toEqual({ ok: true });
     },
-    cut: (nowMs: number, doors: { shard?: ShardDoor; catalogue?: CatalogueDoor } = {}) =>
+    cut: (nowMs: number, doors: { shard?: ShardDoor; catalogue?: CatalogueDoor; bucket?: BucketDoor } = {}) =>
       cutShard(tenant, 0, doors.shard ?? shardDoor, nowMs, {
         catalogue: doors.catalogue ?? catalogueDoor,
-        bucket,
+        bucket: doors.bucket ?? bucket,
         random: Math.random,
       }),
     status: async (nowMs: number) => await shard.report(nowMs, tenant, 0),
@@ -186,6 +168,21 @@ describe('a cut that dies', () => {
       },
     };
     expect(await w.cut(at(150), { catalogue: overtaken })).toEqual([]);
+    expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
+  });
+});
+
+describe('a bucket that fails', () => {
+  it('costs a cut, and nothing that was accepted', async () => {
+    const w = world('bucket-fails');
+    await w.append(at(1), [['a', at(0), 1]]);
+    const failing: BucketDoor = {
+      ...bucket,
+      put: () => Promise.reject(new Error('internal error; please try again (10001)')),
+    };
+    await expect(w.cut(at(150), { bucket: failing })).rejects.toThrow('10001');
+    await w.append(at(151), [['a', at(150), 2]]);
+    expect((await w.cut(at(152))).length).toBe(1);
     expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
   });
 });
