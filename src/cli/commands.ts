@@ -70,7 +70,7 @@ export const COMMANDS: readonly Command[] = [
     args: [],
     options: {
       role: { value: 'ROLES', help: 'write, read, admin, or several with commas between (required)' },
-      tenant: { value: 'TENANT', help: 'Whose samples it writes and reads (anonymous)' },
+      tenant: { value: 'TENANT', help: 'Whose samples it writes and reads; a list, or * for all (anonymous)' },
       name: { value: 'NAME', help: 'What to call it (made up if not given)' },
     },
     run: async (values) => {

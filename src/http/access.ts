@@ -1,9 +1,9 @@
 /**
  * The one table of who may do what: every route stands here, or it does not exist, for the app registers exactly these.
  *
- * A token speaks for its tenant. What belongs to the deployment as a whole (configuration, targets, agents) is the default
- * tenant's, which is also who scrapes: its tokens see every shard and block on the page and in `/metrics`, and only its
- * admin changes the configuration. Tokens of other tenants see their own shards and blocks, and nothing else.
+ * A request is about one tenant, which its token allows (`auth.ts`). What belongs to the deployment as a whole (configuration, targets, agents) is the default
+ * tenant's, which is also who scrapes: it sees every shard and block on the page and in `/metrics`, and only its
+ * admin changes the configuration. Other tenants see their own shards and blocks, and nothing else.
  */
 
 import { DEFAULT_TENANT } from '../model/tenant.ts';

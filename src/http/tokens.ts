@@ -2,18 +2,23 @@
  * The lines of the secrets `NARTHEX_TOKENS…`, and finding whose token was sent. Only SHA-256 digests are stored, so reading
  * a secret gives nobody access. The one invariant: a line that is not well-formed never makes a token valid.
  *
- *     # name   roles         tenant      digest of the token
+ *     # name   roles         tenants     digest of the token
  *     grafana  read          anonymous   sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+ *     gateway  write         acme,wile   sha256:…     # whichever X-Scope-OrgID names; acme when it names none
  */
 
 import { isTenant } from '../model/tenant.ts';
+
+/** In a token's list of tenants: every tenant. */
+export const ALL_TENANTS = '*';
 
 export type Role = 'write' | 'read' | 'admin';
 
 export interface Token {
   readonly name: string;
   readonly roles: readonly Role[];
-  readonly tenant: string;
+  /** Whose data it may reach: names, or `*` for all. The first is meant where a request names none. */
+  readonly tenants: readonly string[];
   /** SHA-256 of the token, 32 bytes. */
   readonly digest: Uint8Array;
 }
@@ -51,20 +56,22 @@ export function parseTokens(secrets: readonly string[]): Tokens {
 /** A token, or what is wrong with the line. */
 function parseLine(line: string, seen: Set<string>): Token | string {
   const fields = line.split(/\s+/);
-  if (fields.length !== 4) return `expected 4 fields (name roles tenant sha256:…), got ${fields.length}`;
-  const [name, roleList, tenant, hash] = fields as [string, string, string, string];
+  if (fields.length !== 4) return `expected 4 fields (name roles tenants sha256:…), got ${fields.length}`;
+  const [name, roleList, tenantList, hash] = fields as [string, string, string, string];
   if (!NAME.test(name)) return 'the name (field 1) may hold letters, digits and ._@-, 64 at most';
   const roles = roleList.split(',');
   if (!roles.every((role) => ROLES.includes(role))) {
     return 'the roles (field 2) are write, read and admin, separated by commas without spaces';
   }
-  if (tenant === '*') return 'the tenant (field 3) is one name; * is not supported';
-  if (!isTenant(tenant)) return "the tenant (field 3) may hold letters, digits and !._*'()-, 150 at most";
+  const tenants = tenantList.split(',');
+  if (!tenants.every((tenant) => tenant === ALL_TENANTS || isTenant(tenant))) {
+    return "the tenants (field 3) are names of letters, digits and !._*'()-, 150 at most, or * for all, separated by commas without spaces";
+  }
   const hex = DIGEST.exec(hash)?.[1]?.toLowerCase();
   if (hex === undefined) return 'the digest (field 4) is sha256: and 64 hexadecimal digits';
   if (seen.has(hex)) return 'the same token stands in an earlier line';
   seen.add(hex);
-  return { name, roles: roles as Role[], tenant, digest: fromHex(hex) };
+  return { name, roles: roles as Role[], tenants, digest: fromHex(hex) };
 }
 
 /** `Uint8Array.fromHex`, which Node 24 does not have yet. */

@@ -9,7 +9,8 @@ export const DEFAULT_TENANT = 'anonymous';
 const TENANT = /^[A-Za-z0-9!_*'()-][A-Za-z0-9!._*'()-]{0,149}$/;
 
 export function isTenant(name: string): boolean {
-  return TENANT.test(name) && name !== '.' && name !== '..';
+  // `*` alone means all tenants where tokens and limits are written.
+  return TENANT.test(name) && name !== '*';
 }
 
 function checked(tenant: string): string {

@@ -54,19 +54,19 @@ test('token new prints a token, and a line that lets it in', async () => {
   const token = /^ {2}(nx_[A-Za-z0-9_-]{43})$/m.exec(out)![1]!;
   const { tokens, problems } = parseTokens([/^ {2}(laptop .*)$/m.exec(out)![1]!]);
   expect(problems).toEqual([]);
-  expect(await findToken(tokens, token)).toMatchObject({ name: 'laptop', roles: ['write', 'read'], tenant: 'acme' });
+  expect(await findToken(tokens, token)).toMatchObject({ name: 'laptop', roles: ['write', 'read'], tenants: ['acme'] });
   expect(await findToken(tokens, `${token}x`)).toBe(null);
 });
 
 test('a line for the secret has a name of its own, whatever the tenant', () => {
-  for (const tenant of [undefined, 'acme', "!*'()", 'x'.repeat(150)]) {
+  for (const tenant of [undefined, 'acme', '*', 'acme,wile', "!*'()", 'x'.repeat(150)]) {
     const line = secretLine('nx_t', { roles: 'admin', tenant, name: undefined });
     expect(parseTokens([line]).problems).toEqual([]);
     expect(line).toContain(createHash('sha256').update('nx_t').digest('hex'));
   }
   const bad = { roles: 'admin', tenant: undefined, name: undefined };
   expect(() => secretLine('nx_t', { ...bad, roles: 'owner' })).toThrow('the roles (field 2) are write, read and admin');
-  expect(() => secretLine('nx_t', { ...bad, tenant: 'a/b' })).toThrow('the tenant (field 3) may hold');
+  expect(() => secretLine('nx_t', { ...bad, tenant: 'a/b' })).toThrow('the tenants (field 3) are names');
   expect(() => secretLine('nx_t', { ...bad, name: 'a b' })).toThrow('expected 4 fields');
 });
 

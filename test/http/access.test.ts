@@ -19,6 +19,8 @@ const tokens: string[] = [
   await line('fw', 'write', 'acme', 'foreign-write'),
   await line('fr', 'read', 'acme', 'foreign-read'),
   await line('fa', 'admin', 'acme', 'foreign-admin'),
+  await line('two', 'admin', 'acme,wile', 'two'),
+  await line('all', 'admin', '*', 'all'),
 ];
 
 /** The status for each of `WHO`, in that order; ok is anything that a handler answered. */
@@ -111,6 +113,25 @@ describe.each(registered)('%s', (route) => {
     if (method === 'GET') expect(calls.filter((call) => MUTATING.includes(call.split(' ')[0]!))).toEqual([]);
   });
 
+  it('is not reached for another tenant than the token allows', async () => {
+    const { method, path } = requestOf(route);
+    for (const header of ['X-Scope-OrgID', 'THANOS-TENANT']) {
+      for (const [token, tenant] of [
+        ['foreign-admin', 'wile'],
+        ['foreign-admin', 'anonymous'],
+        ['admin', 'acme'],
+        ['two', 'coyote'],
+      ] as const) {
+        const { services, calls } = fakeServices();
+        const answer = await client({ services, tokens })(method, path, { token, headers: { [header]: tenant } });
+        if (ACCESS[route as Route].role === 'public') continue;
+        expect(answer.status).toBe(403);
+        expect(await answer.text()).toContain(`not for the tenant ${tenant} that ${header} names`);
+        expect(calls).toEqual([]);
+      }
+    }
+  });
+
   it('without any token configured answers only health', async () => {
     for (const who of ['nobody', 'unknown'] as const) {
       const { answer, calls } = await ask(route, who, { tokens: ['# none yet\n'] });
@@ -163,6 +184,41 @@ describe('whose data', () => {
       `file snapshots/acme/${SNAPSHOT}/${ULID}/index`,
       `file blocks/acme/${ULID}/chunks/000001`,
     ]);
+  });
+
+  const named: [token: string, headers: Record<string, string>, tenant: string | number][] = [
+    ['two', {}, 'acme'],
+    ['two', { 'X-Scope-OrgID': 'wile' }, 'wile'],
+    ['two', { 'THANOS-TENANT': ' wile ' }, 'wile'],
+    ['two', { 'X-Scope-OrgID': '' }, 'acme'],
+    ['two', { 'X-Scope-OrgID': 'wile', 'THANOS-TENANT': 'wile' }, 'wile'],
+    ['two', { 'X-Scope-OrgID': 'wile', 'THANOS-TENANT': 'acme' }, 400],
+    ['all', {}, 'anonymous'],
+    ['all', { 'X-Scope-OrgID': 'coyote' }, 'coyote'],
+    ['all', { 'X-Scope-OrgID': '*' }, 400],
+    ['all', { 'X-Scope-OrgID': '..' }, 400],
+    ['all', { 'X-Scope-OrgID': 'a/b' }, 400],
+    ['all', { 'X-Scope-OrgID': 'acme|wile' }, 400],
+    ['foreign-write', { 'X-Scope-OrgID': 'acme' }, 'acme'],
+  ];
+  it.each(named)('takes the token %s with the headers %j for %s', async (token, headers, tenant) => {
+    const { services, calls } = fakeServices();
+    const answer = await client({ services, tokens })('POST', '/api/v1/write', { token, headers });
+    if (typeof tenant === 'number') {
+      expect(answer.status).toBe(tenant);
+      expect(calls).toEqual([]);
+    } else expect(calls).toEqual([`write ${tenant}`]);
+  });
+
+  it('shows a token of all tenants the one that is named, as that tenant sees it', async () => {
+    const { services } = fakeServices();
+    const ask = client({ services, tokens });
+    const headers = { 'X-Scope-OrgID': 'acme' };
+    const metrics = await (await ask('GET', '/metrics', { token: 'all', headers })).text();
+    expect(metrics).toContain('ingester/acme/0');
+    expect(metrics).not.toContain('anonymous');
+    expect((await ask('POST', '/-/reload', { token: 'all', headers })).status).toBe(403);
+    expect((await ask('POST', '/-/reload', { token: 'all' })).status).toBe(200);
   });
 
   it('shows a foreign tenant its own shards and blocks, and nothing of the deployment', async () => {

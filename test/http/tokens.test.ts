@@ -7,13 +7,13 @@ const HEX = 'ab'.repeat(32);
 describe('lines of a secret', () => {
   it('reads names, roles, tenants and digests, and passes over blank lines and comments', () => {
     const { tokens, problems } = parseTokens([
-      `# who\r\n\r\n  prom  write,read  acme  sha256:${HEX}\n`,
-      `ops admin anonymous sha256:${HEX.replaceAll('a', 'C')}`,
+      `# who\r\n\r\n  prom  write,read  acme,wile  sha256:${HEX}\n`,
+      `ops admin * sha256:${HEX.replaceAll('a', 'C')}`,
     ]);
     expect(problems).toEqual([]);
-    expect(tokens.map(({ name, roles, tenant }) => [name, roles, tenant])).toEqual([
-      ['prom', ['write', 'read'], 'acme'],
-      ['ops', ['admin'], 'anonymous'],
+    expect(tokens.map(({ name, roles, tenants }) => [name, roles, tenants])).toEqual([
+      ['prom', ['write', 'read'], ['acme', 'wile']],
+      ['ops', ['admin'], ['*']],
     ]);
     expect(tokens[0]!.digest).toEqual(new Uint8Array(32).fill(0xab));
   });
@@ -24,7 +24,7 @@ describe('lines of a secret', () => {
     [`pr/om write acme sha256:${HEX}`, /name/],
     [`prom writer acme sha256:${HEX}`, /roles/],
     [`prom write, acme sha256:${HEX}`, /roles/],
-    [`prom write * sha256:${HEX}`, /\* is not supported/],
+    [`prom write acme,,b sha256:${HEX}`, /tenant/],
     [`prom write a/b sha256:${HEX}`, /tenant/],
     [`prom write .. sha256:${HEX}`, /tenant/],
     [`prom write acme ${HEX}`, /digest/],
