@@ -31,16 +31,20 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
     return config !== null && config.version === known ? 'unchanged' : config;
   }
 
-  /** Puts a checked configuration in force. Its version is one above all before, also those whose push died half way. */
+  /**
+   * Puts a checked configuration in force. Its version is one above all before, also those whose push died half way. The same text again, as at every
+   * start with `--config`, is the same version.
+   */
   async push(nowMs: number, text: string, source: 'bucket' | 'start --config'): Promise<ConfigVersion> {
-    const last = this.#values.get<PushedConfig | null>('config', null)?.version ?? 0;
-    for (let version = last + 1; ; version++) {
+    const last = this.#values.get<PushedConfig | null>('config', null);
+    if (last !== null && last.text === text && last.source === source) return versionOf(last);
+    for (let version = (last?.version ?? 0) + 1; ; version++) {
       const put = await this.env.BUCKET.put(configKey(version), text, { onlyIf: { etagDoesNotMatch: '*' } });
       if (put === null) continue;
       const config: PushedConfig = { version, source, pushedAtMs: nowMs, text };
       if ((this.#values.get<PushedConfig | null>('config', null)?.version ?? 0) < version)
         this.#values.set('config', config);
-      return { version, source, pushedAtMs: nowMs };
+      return versionOf(config);
     }
   }
 
@@ -54,3 +58,5 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
     if (!tenants.includes(tenant)) this.#values.set('tenants', [...tenants, tenant].sort());
   }
 }
+
+const versionOf = ({ version, source, pushedAtMs }: PushedConfig): ConfigVersion => ({ version, source, pushedAtMs });
