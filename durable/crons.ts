@@ -2,7 +2,7 @@
 
 import { cutShard } from '../src/compact/cut.ts';
 import { forwardRound } from '../src/forward/round.ts';
-import { targetsOf } from '../src/discovery/static.ts';
+import { targetsOf } from '../src/discovery/targets.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';

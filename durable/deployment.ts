@@ -4,7 +4,7 @@ import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { loadConfig } from '../src/config/load.ts';
 import type { Config } from '../src/config/model.ts';
-import { targetsOf } from '../src/discovery/static.ts';
+import { targetsOf } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
 import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { DEFAULT_RECEIVE_LIMITS } from '../src/receive/limits.ts';
@@ -90,6 +90,7 @@ function agentStatus({ journal, ...report }: AgentReport, config: Config): Agent
         job: target.job,
         url: target.url,
         labels: target.labels,
+        discovered: target.discovered,
         intervalMs: target.intervalMs,
         timeoutMs: target.timeoutMs,
         health: last === undefined ? 'unknown' : last.error === null ? 'up' : 'down',

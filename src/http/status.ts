@@ -51,6 +51,7 @@ export interface TargetStatus {
   readonly job: string;
   readonly url: string;
   readonly labels: Labels;
+  readonly discovered: Labels;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly health: 'up' | 'down' | 'unknown';

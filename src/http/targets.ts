@@ -1,6 +1,6 @@
 /** `GET /api/v1/targets`, in the shape that Prometheus' clients read (querying/api.md, "Targets"). */
 
-import { labelValue, type Labels } from '../model/labels.ts';
+import type { Labels } from '../model/labels.ts';
 import { prometheusDuration, redactedUrl, timestamp } from './humanise.ts';
 import type { SystemStatus, TargetStatus } from './status.ts';
 
@@ -25,7 +25,7 @@ export function targetsData(status: SystemStatus, state: string | null, scrapePo
 function activeTarget(target: TargetStatus): object {
   const url = redactedUrl(target.url);
   return {
-    discoveredLabels: discoveredLabels(target),
+    discoveredLabels: record(target.discovered),
     labels: record(target.labels),
     scrapePool: target.job,
     scrapeUrl: url,
@@ -36,22 +36,6 @@ function activeTarget(target: TargetStatus): object {
     health: target.health,
     scrapeInterval: prometheusDuration(target.intervalMs),
     scrapeTimeout: prometheusDuration(target.timeoutMs),
-  };
-}
-
-/** What the target had before `instance` was made of its address. */
-function discoveredLabels(target: TargetStatus): Record<string, string> {
-  const url = URL.parse(target.url);
-  const params = [...(url?.searchParams ?? [])].map(([name, value]) => [`__param_${name}`, value] as const);
-  const own = target.labels.filter(({ name, value }) => name !== 'instance' || value !== url?.host);
-  return {
-    __address__: url?.host ?? labelValue(target.labels, 'instance'),
-    __metrics_path__: url?.pathname ?? '',
-    ...Object.fromEntries(params),
-    __scheme__: url?.protocol.replace(':', '') ?? '',
-    __scrape_interval__: prometheusDuration(target.intervalMs),
-    __scrape_timeout__: prometheusDuration(target.timeoutMs),
-    ...record(own),
   };
 }
 

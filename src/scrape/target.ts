@@ -12,6 +12,8 @@ export interface Target {
   readonly url: string;
   /** `job`, `instance` and the configured ones; none that starts with `__`. */
   readonly labels: Labels;
+  /** What it had before relabelling: from static_configs or discovery, and from its scrape configuration. */
+  readonly discovered: Labels;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Where in the interval its slots are, in [0, intervalMs). */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Agent } from '../../durable/agent.ts';
 import type { Env } from '../../durable/env.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { targetsOf } from '../../src/discovery/static.ts';
+import { targetsOf } from '../../src/discovery/targets.ts';
 import { type AgentDoor, RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
 import { asleep } from './asleep.ts';

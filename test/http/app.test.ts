@@ -37,6 +37,11 @@ describe('GET /api/v1/targets', () => {
       { name: 'instance', value: 'a.example:9100' },
       { name: 'job', value: 'node' },
     ],
+    discovered: [
+      { name: '__address__', value: 'a.example:9100' },
+      { name: '__meta_consul_dc', value: 'dc1' },
+      { name: '__scheme__', value: 'https' },
+    ],
     health: 'unknown',
     lastScrapeMs: null,
     lastDurationMs: null,
@@ -70,7 +75,7 @@ describe('GET /api/v1/targets', () => {
       scrapeTimeout: '10s',
     });
     expect(activeTargets[1]).toMatchObject({
-      discoveredLabels: { __param_module: 'http', __param_x: '1', __scheme__: 'https', env: 'prod' },
+      discoveredLabels: { __address__: 'a.example:9100', __meta_consul_dc: 'dc1', __scheme__: 'https' },
       scrapeInterval: '1m30s',
       lastScrape: '0001-01-01T00:00:00Z',
       lastScrapeDuration: 0,

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ScrapeConfig } from '../../src/config/model.ts';
-import { targetsOf } from '../../src/discovery/static.ts';
+import { targetsOf } from '../../src/discovery/targets.ts';
 import type { Clock, Fetch } from '../../src/model/doors.ts';
 import { scrapeTarget, type ScrapeResult } from '../../src/scrape/fetch.ts';
 import type { Target } from '../../src/scrape/target.ts';

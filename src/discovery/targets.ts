@@ -1,0 +1,166 @@
+/**
+ * From target groups to targets: Prometheus' `PopulateDiscoveredLabels`, `PopulateLabels` and `URL` (scrape/target.go), without relabelling.
+ *
+ * The one invariant: only `static_configs` make a target that is the deployment itself. Whatever discovery answers, it cannot point the
+ * deployment at itself.
+ */
+
+import { parseTarget } from '../config/addresses.ts';
+import { formatDuration, parseDuration } from '../config/duration.ts';
+import type { Config, ScrapeConfig } from '../config/model.ts';
+import { type Labels, labelsFrom, labelValue } from '../model/labels.ts';
+import { offsetOf } from '../scrape/slots.ts';
+import { identityOf, keyOf, SELF, type Target } from '../scrape/target.ts';
+import { ADDRESS, type DiscoveredGroups, merged, NOTHING_DISCOVERED, type TargetGroup } from './group.ts';
+
+const PARAM = '__param_';
+
+/** A target that cannot be scraped, and why; Prometheus logs these and drops them. */
+export interface RefusedTarget {
+  readonly job: string;
+  readonly discovered: Labels;
+  readonly reason: string;
+}
+
+export interface ResolvedTargets {
+  readonly targets: readonly Target[];
+  readonly refused: readonly RefusedTarget[];
+}
+
+/** All targets, in the order of the configuration. Two with the same labels and URL are one: the first. */
+export const targetsOf = (config: Config, groups: DiscoveredGroups = NOTHING_DISCOVERED): readonly Target[] =>
+  resolveTargets(config, groups).targets;
+
+export function resolveTargets(config: Config, groups: DiscoveredGroups): ResolvedTargets {
+  const targets = new Map<string, Target>();
+  const refused: RefusedTarget[] = [];
+  for (const scrape of config.scrapeConfigs) {
+    const found = groups.get(scrape.jobName) ?? [];
+    const add = (group: TargetGroup, literal: boolean): void => {
+      for (const labels of group.targets) {
+        const discovered = discoveredLabels(scrape, labels, group.labels);
+        const target = targetOf(scrape, discovered, literal);
+        if (typeof target === 'string') refused.push({ job: scrape.jobName, discovered, reason: target });
+        else if (!targets.has(target.key)) targets.set(target.key, target);
+      }
+    };
+    for (const group of staticGroups(scrape)) add(group, true);
+    for (const group of found) add(group, false);
+  }
+  return { targets: [...targets.values()], refused };
+}
+
+/** `static_configs` as groups. */
+const staticGroups = ({ staticConfigs }: ScrapeConfig): TargetGroup[] =>
+  staticConfigs.map(({ targets, labels }, i) => ({
+    source: String(i),
+    labels,
+    targets: targets.map((address) => [{ name: ADDRESS, value: address }]),
+  }));
+
+/** What a target has before relabelling: its own labels, its group's, and what the scrape configuration says. */
+function discoveredLabels(config: ScrapeConfig, target: Labels, group: Labels): Labels {
+  const own = merged(target, group);
+  const firstParams = config.params.toReversed().map(([name, value]): [string, string] => [`${PARAM}${name}`, value]);
+  return labelsFrom([
+    ['job', config.jobName],
+    ['__scrape_interval__', formatDuration(config.scrapeIntervalMs)],
+    ['__scrape_timeout__', formatDuration(config.scrapeTimeoutMs)],
+    ['__metrics_path__', config.metricsPath],
+    ['__scheme__', config.scheme],
+    ...firstParams,
+    ...own.map(({ name, value }): [string, string] => [name, value]),
+  ]);
+}
+
+/** The target, or why there is none. `literal`: the configuration file itself names the address. */
+function targetOf(config: ScrapeConfig, discovered: Labels, literal: boolean): Target | string {
+  // Relabelling is to come between the two.
+  const all = discovered;
+  const invalid = all.find(({ name, value }) => !name.isWellFormed() || !value.isWellFormed());
+  if (invalid !== undefined) return `invalid label value for ${JSON.stringify(invalid.name)}`;
+  const address = labelValue(all, ADDRESS);
+  if (address === '') return 'no address';
+  const unfit = addressProblem(address, literal);
+  if (unfit !== null) return unfit;
+  const scheme = labelValue(all, '__scheme__');
+  if (scheme !== 'http' && scheme !== 'https') return `scheme ${JSON.stringify(scheme)} is neither http nor https`;
+  const times = timesOf(all);
+  if (typeof times === 'string') return times;
+
+  const labels = labelsFrom([
+    ['instance', address],
+    ...all.filter(({ name }) => !name.startsWith('__')).map(({ name, value }): [string, string] => [name, value]),
+  ]);
+  const url = urlOf(config, all, address);
+  const identity = identityOf(labels, url);
+  return {
+    key: keyOf(identity),
+    job: config.jobName,
+    url,
+    labels,
+    discovered,
+    ...times,
+    offsetMs: offsetOf(identity, times.intervalMs),
+    config,
+    self: literal && address === SELF,
+  };
+}
+
+function addressProblem(address: string, literal: boolean): string | null {
+  // The check of the configuration has seen it.
+  if (literal) return null;
+  try {
+    parseTarget(address);
+  } catch (error) {
+    const hint = (error as Error).message;
+    return `${JSON.stringify(address)} is not a valid hostname${hint === '' ? '' : `: ${hint}`}`;
+  }
+  if (address !== SELF) return null;
+  return `"${SELF}" is the deployment itself, which only static_configs can name`;
+}
+
+function timesOf(labels: Labels): { intervalMs: number; timeoutMs: number } | string {
+  const interval = labelValue(labels, '__scrape_interval__');
+  const timeout = labelValue(labels, '__scrape_timeout__');
+  const [intervalMs, timeoutMs] = [parsed(interval), parsed(timeout)];
+  if (intervalMs === null) return `error parsing scrape interval: ${JSON.stringify(interval)}`;
+  if (intervalMs === 0) return 'scrape interval cannot be 0';
+  if (intervalMs < 1000) return `scrape interval ${interval} is below the shortest, 1s`;
+  if (timeoutMs === null) return `error parsing scrape timeout: ${JSON.stringify(timeout)}`;
+  if (timeoutMs === 0) return 'scrape timeout cannot be 0';
+  if (timeoutMs > intervalMs) {
+    return `scrape timeout cannot be greater than scrape interval ("${timeout}" > "${interval}")`;
+  }
+  return { intervalMs, timeoutMs };
+}
+
+function parsed(duration: string): number | null {
+  try {
+    return parseDuration(duration);
+  } catch {
+    return null;
+  }
+}
+
+/** The URL, of `__scheme__`, `__metrics_path__` and `__param_<name>`, which stand for the first value of a parameter. */
+function urlOf(config: ScrapeConfig, labels: Labels, address: string): string {
+  const scheme = address === SELF ? 'http' : labelValue(labels, '__scheme__');
+  const path = labelValue(labels, '__metrics_path__');
+  const params = config.params.map(([name, value]) => [name, value] as [string, string]);
+  for (const { name, value } of labels) {
+    if (!name.startsWith(PARAM)) continue;
+    const first = params.find(([param]) => param === name.slice(PARAM.length));
+    if (first === undefined) params.push([name.slice(PARAM.length), value]);
+    else first[1] = value;
+  }
+  const query = params
+    .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map((pair) => pair.map(escapeQuery).join('='))
+    .join('&');
+  // A question mark or hash in the path is part of the path.
+  const escaped = encodeURI(path).replace(/[?#]/g, encodeURIComponent);
+  return `${scheme}://${address}${escaped.startsWith('/') ? '' : '/'}${escaped}${query === '' ? '' : `?${query}`}`;
+}
+
+const escapeQuery = (text: string): string => encodeURIComponent(text).replace(/%20/g, '+');
