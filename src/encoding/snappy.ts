@@ -8,6 +8,8 @@
  */
 
 import snappyjs from 'snappyjs';
+import { concat } from '../model/bytes.ts';
+import { uvarintSize, writeUvarint } from '../model/label-bytes.ts';
 
 /** The bytes are not a snappy block, or announce more than the caller allows. */
 export class SnappyError extends Error {
@@ -57,6 +59,18 @@ export function snappyCompress(src: Uint8Array): Uint8Array<ArrayBuffer> {
   // A Node Buffer makes snappyjs answer with a view of a larger buffer, so it never sees one.
   const plain = src.constructor === Uint8Array ? src : new Uint8Array(src.buffer, src.byteOffset, src.byteLength);
   return snappyjs.compress(plain);
+}
+
+/**
+ * Blocks as one that decompresses to what they decompress to, one after the other: copies reach back by offsets within their block, so only the
+ * lengths in front are added up. Nothing is decompressed.
+ */
+export function snappyConcat(blocks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const block of blocks) length += snappyLength(block);
+  const preamble = new Uint8Array(uvarintSize(length));
+  writeUvarint(preamble, 0, length);
+  return concat([preamble, ...blocks.map((block) => block.subarray(preambleLength(block)))]);
 }
 
 function preambleLength(src: Uint8Array): number {

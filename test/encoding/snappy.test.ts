@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import snappyjs from 'snappyjs';
 import { describe, expect, it } from 'vitest';
-import { SnappyError, snappyCompress, snappyLength, snappyUncompress } from '../../src/encoding/snappy.ts';
+import {
+  snappyConcat,
+  SnappyError,
+  snappyCompress,
+  snappyLength,
+  snappyUncompress,
+} from '../../src/encoding/snappy.ts';
 import { bytes, mutate, Rng } from './damage.ts';
 
 const MiB = 1 << 20;
@@ -160,4 +166,19 @@ it('gives arrays that own their buffer, whatever they were given', () => {
   const plain = snappyUncompress(inside, 100);
   expect(plain.buffer.byteLength).toBe(plain.byteLength);
   expect(Buffer.from(plain).toString()).toBe('hello hello hello');
+});
+
+it('joins blocks into one of all their bytes', () => {
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.uint8Array({ maxLength: 300 }).map((b) => new Uint8Array([...b, ...b])),
+        { maxLength: 5 },
+      ),
+      (all) => {
+        const joined = snappyConcat(all.map(snappyCompress));
+        expect(snappyUncompress(joined, 10_000)).toEqual(Uint8Array.from(all.flatMap((b) => [...b])));
+      },
+    ),
+  );
 });
