@@ -51,14 +51,28 @@ export const oneOf = <const T extends string>(...allowed: readonly T[]) =>
   field(allowed.join(' or '), (value) => allowed.find((one) => one === value) ?? fail());
 
 /** YAML 1.1 booleans, as Prometheus' parser reads them. */
+const YES = /^(y|yes|on|true)$/i;
+const NO = /^(n|no|off|false)$/i;
+
 export const flag = field('true or false', (value) => {
-  if (/^(y|yes|on|true)$/i.test(value)) return true;
-  return /^(n|no|off|false)$/i.test(value) ? false : fail();
+  if (YES.test(value)) return true;
+  return NO.test(value) ? false : fail();
 });
+
+/** A flag that Prometheus has and of which only one side exists here. */
+export const only = (value: boolean, why: string) =>
+  field(String(value), (text) =>
+    (YES.test(text) ? true : NO.test(text) ? false : fail()) === value ? value : fail(why),
+  );
 
 export const whole = field('a whole number, 0 or more', (value) => {
   const number = Number(value);
   return /^[0-9]+$/.test(value) && Number.isSafeInteger(number) ? number : fail();
+});
+
+export const positive = field('a whole number, 1 or more', (value) => {
+  const number = Number(value);
+  return /^[0-9]+$/.test(value) && Number.isSafeInteger(number) && number > 0 ? number : fail();
 });
 
 export const size = field('a size like 10MB', parseSize);

@@ -89,23 +89,8 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('scrape_configs', 'never', NO_ZOOKEEPER, 'nerve_sd_configs serverset_sd_configs'),
   ...http('scrape_configs'),
 
-  ...keys(
-    'remote_write',
-    'later',
-    LATER,
-    'write_relabel_configs send_exemplars send_native_histograms metadata_config sigv4 azuread google_iam ' +
-      'failed_request_logging',
-  ),
-  ...keys('remote_write', 'never', 'Workers resolve names themselves', 'round_robin_dns'),
-  ...http('remote_write'),
-
-  ...keys(
-    'queue_config',
-    'later',
-    LATER,
-    'capacity max_shards min_shards max_samples_per_send batch_send_deadline sample_age_limit',
-  ),
-  ...keys('queue_config', 'never', 'Narthex always sends again after a 429', 'retry_on_http_429'),
+  ...keys('remote_write', 'later', LATER, 'write_relabel_configs sigv4 azuread google_iam failed_request_logging'),
+  ...http('remote_write').filter(({ key }) => key !== 'follow_redirects' && key !== 'enable_http2'),
 
   ...keys('basic_auth', 'later', LATER, 'username_file password_file'),
   ...keys('basic_auth', 'never', NO_MANAGER, 'username_ref password_ref'),

@@ -24,6 +24,8 @@ const PROBLEMS_MAX = 200;
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
+/** As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again. */
+const DEFAULT_MAX_SAMPLES_PER_SEND = 10_000;
 
 /** Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. */
 export function loadConfig(text: string): LoadResult {
@@ -94,8 +96,11 @@ function toRemoteWrite(parsed: ParsedRemoteWrite): RemoteWriteConfig {
     remoteTimeoutMs: parsed.remote_timeout ?? DEFAULT_REMOTE_TIMEOUT_MS,
     headers: parsed.headers ?? [],
     ...toCredentials(parsed),
+    followRedirects: parsed.follow_redirects ?? true,
     minBackoffMs: parsed.queue_config?.min_backoff ?? DEFAULT_MIN_BACKOFF_MS,
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
+    maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? DEFAULT_MAX_SAMPLES_PER_SEND,
+    sampleAgeLimitMs: parsed.queue_config?.sample_age_limit ?? 0,
   };
 }
 

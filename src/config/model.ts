@@ -78,6 +78,12 @@ export interface RemoteWriteConfig extends Credentials {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
+  /** A larger record is split, which costs encoding it again. */
+  readonly maxSamplesPerSend: number;
+  /** Records whose newest sample is older are dropped instead of sent; 0 is never. */
+  readonly sampleAgeLimitMs: number;
+  /** 307 and 308, to the same origin only. */
+  readonly followRedirects: boolean;
 }
 
 /** Where the configuration in force came from. */

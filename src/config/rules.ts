@@ -47,6 +47,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkAuth(remote, path, report);
     checkHeaders(remote, path, report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
+    checkMeaning(remote, path, report);
     const url = remote['url'];
     if (typeof url === 'string' && isBareIp(url)) report([...path, 'url'], BARE_IP);
   }
@@ -117,6 +118,34 @@ function checkHeaders(remote: Mapping, path: Path, report: Report): void {
     (i) => [...path, 'headers', names[i]!],
     (at) => report(at, { expected: 'each header once', got: `${quote(String(at.at(-1)))} again`, part: 'key' }),
   );
+}
+
+const METADATA = 'Remote Write 2.0 carries metadata with each series, and nothing is sent for it to a 1.0 remote';
+/** Keys of a remote that are right and mean nothing here: taken, so that a file works as it is, and said. */
+const NO_MEANING: readonly (readonly [path: readonly string[], hint: string])[] = [
+  [['enable_http2'], 'Workers choose the HTTP version themselves'],
+  [['queue_config', 'capacity'], 'there is no queue in memory: what is not sent yet waits in the log'],
+  [['queue_config', 'min_shards'], 'each remote has one lane'],
+  [['queue_config', 'max_shards'], 'each remote has one lane'],
+  [['queue_config', 'batch_send_deadline'], 'samples are logged within 5s of their scrape, and sent from there'],
+  [['metadata_config', 'send_interval'], METADATA],
+  [['metadata_config', 'max_samples_per_send'], METADATA],
+];
+
+function checkMeaning(remote: Mapping, path: Path, report: Report): void {
+  const say = (keys: readonly string[], expected: string, hint: string): void =>
+    report([...path, ...keys], { expected, hint, level: 'warning', part: 'key' });
+  for (const [keys, hint] of NO_MEANING) {
+    if (valueAt(remote, keys) !== undefined) say(keys, 'no such key: it has no effect', hint);
+  }
+  for (const key of ['send_exemplars', 'send_native_histograms']) {
+    if (/^(y|yes|on|true)$/i.test(String(remote[key]))) {
+      say([key], 'false', 'Narthex scrapes none yet: there is nothing to send');
+    }
+  }
+  if (/^(n|no|off|false)$/i.test(String(mapping(remote['metadata_config'])['send']))) {
+    say(['metadata_config', 'send'], 'true', METADATA);
+  }
 }
 
 function checkBackoff(queue: Mapping, path: Path, report: Report): void {

@@ -14,8 +14,10 @@ import {
   metricsPath,
   nonEmpty,
   oneOf,
+  only,
   params,
   password,
+  positive,
   positiveDuration,
   remoteUrl,
   size,
@@ -58,7 +60,23 @@ const scrapeConfig = mapping({
   static_configs: list(staticConfig),
 });
 
-const queueConfig = mapping({ min_backoff: z.optional(positiveDuration), max_backoff: z.optional(positiveDuration) });
+const queueConfig = mapping({
+  capacity: z.optional(whole),
+  max_shards: z.optional(whole),
+  min_shards: z.optional(whole),
+  max_samples_per_send: z.optional(positive),
+  batch_send_deadline: z.optional(duration),
+  min_backoff: z.optional(positiveDuration),
+  max_backoff: z.optional(positiveDuration),
+  retry_on_http_429: z.optional(only(true, 'Narthex always sends again after a 429: dropping samples is loss')),
+  sample_age_limit: z.optional(duration),
+});
+
+const metadataConfig = mapping({
+  send: z.optional(flag),
+  send_interval: z.optional(duration),
+  max_samples_per_send: z.optional(whole),
+});
 
 const remoteWrite = mapping({
   url: remoteUrl,
@@ -68,7 +86,13 @@ const remoteWrite = mapping({
   headers: z.optional(headers),
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
+  follow_redirects: z.optional(flag),
+  enable_http2: z.optional(flag),
+  round_robin_dns: z.optional(only(false, 'Workers resolve names themselves')),
+  send_exemplars: z.optional(flag),
+  send_native_histograms: z.optional(flag),
   queue_config: z.optional(queueConfig),
+  metadata_config: z.optional(metadataConfig),
 });
 
 export const configSchema = mapping({
@@ -89,6 +113,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   static_configs: Object.keys(staticConfig.shape),
   remote_write: Object.keys(remoteWrite.shape),
   queue_config: Object.keys(queueConfig.shape),
+  metadata_config: Object.keys(metadataConfig.shape),
   basic_auth: Object.keys(basicAuth.shape),
   authorization: Object.keys(authorization.shape),
 };

@@ -4,6 +4,7 @@
  *   2xx                          sent. With 2.0 and no Written header at all: the receiver did not understand 2.0 (2.0 specification: SHOULD be
  *                                treated as 415), the same samples go again as 1.0.
  *   415 to a 2.0 request         the same samples go again as 1.0 (MAY).
+ *   413                          the same samples go again in requests half as large, unless the request was small already: then like other 4xx.
  *   5xx, 429, no answer          again, without limit, with backoff (MUST for 5xx; 429 MAY, and dropping it is loss).
  *   3xx                          again: a wrong URL is the owner's to mend, not a reason to lose samples.
  *   other 4xx                    never again (MUST NOT). What the Written headers count was stored; the rest is dropped with its status.
@@ -24,6 +25,10 @@ export interface Answer {
 export interface Attempt {
   readonly schema: 1 | 2;
   readonly samples: number;
+  /** Of the request, uncompressed. */
+  readonly bytes: number;
+  /** Whether it can be split. */
+  readonly divisible: boolean;
   /** 0 for the first try. */
   readonly attempt: number;
   readonly minBackoffMs: number;
@@ -37,7 +42,12 @@ export type Decision =
   | { readonly kind: 'sent' }
   | { readonly kind: 'again'; readonly afterMs: number; readonly error: string }
   | { readonly kind: 'as 1.0'; readonly error: string }
+  | { readonly kind: 'smaller'; readonly samplesMax: number; readonly error: string }
   | { readonly kind: 'dropped'; readonly sent: number; readonly reason: string; readonly error: string };
+
+/** A request this small is refused for another reason than its size, whatever the remote says. */
+const SMALL_SAMPLES = 500;
+const SMALL_BYTES = 64 * 1024;
 
 export function decide(answer: Answer, attempt: Attempt): Decision {
   const { status } = answer;
@@ -55,6 +65,10 @@ export function decide(answer: Answer, attempt: Attempt): Decision {
   if (status === 0 || status === 429 || status >= 500 || status < 400) {
     const error = status === 0 ? answer.text : `status ${status}${said}`;
     return { kind: 'again', afterMs: backoffMs(answer.retryAfter, attempt), error };
+  }
+  if (status === 413 && attempt.divisible && attempt.samples > SMALL_SAMPLES && attempt.bytes > SMALL_BYTES) {
+    const samplesMax = Math.max(SMALL_SAMPLES, Math.ceil(attempt.samples / 2));
+    return { kind: 'smaller', samplesMax, error: `status 413 to ${attempt.samples} samples${said}` };
   }
   const sent = attempt.schema === 2 ? Math.min(attempt.samples, Math.max(0, answer.samplesWritten ?? 0)) : 0;
   return { kind: 'dropped', sent, reason: `http_${status}`, error: `status ${status}${said}` };

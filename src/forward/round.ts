@@ -6,14 +6,14 @@
  */
 
 import type { RemoteWriteConfig } from '../config/model.ts';
-import { decodeWrite, DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
-import { toSchema } from '../encoding/remote-write/convert.ts';
-import { snappyCompress, SnappyError, snappyUncompress } from '../encoding/snappy.ts';
+import { DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
+import { SnappyError, snappyLength } from '../encoding/snappy.ts';
 import type { Outcome } from '../log/consumer.ts';
 import type { LogRecord } from '../log/log.ts';
 import type { Fetch, Random } from '../model/doors.ts';
-import type { LogDoor } from './door.ts';
-import { decide } from './retry.ts';
+import type { LogDoor, Next } from './door.ts';
+import { nextRequests, type Requests, type WriteRequest } from './requests.ts';
+import { decide, type Decision } from './retry.ts';
 import { send, type SendDoors } from './send.ts';
 
 export interface ForwardDoors extends SendDoors {
@@ -38,10 +38,10 @@ const IDLE_MS = 2_500;
 export const READ_BYTES = 4_000_000;
 /** A remote that fails is written down at the first failure of a record and then this often: each costs a row. */
 const REPORT_MS = 30_000;
-/** After it answered that it does not speak 2.0, a remote is asked again a day later. */
-const SCHEMA_MEMORY_MS = 24 * 60 * 60 * 1000;
-/** A message of the log's own is at most 512 KiB; a received one at most what the receiver allowed. */
-const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** What a remote taught (that it does not speak 2.0, or takes less at once) is tried again a day later. */
+const MEMORY_MS = 24 * 60 * 60 * 1000;
+/** As many samples as a record of an agent's has at most. */
+const SAMPLES_MAX = 10_000;
 
 /**
  * Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. Says whether the configuration
@@ -54,7 +54,7 @@ export async function forwardRound(plan: ForwardPlan, log: LogDoor, doors: Forwa
     remotes: plan.remotes.map((remote) => remote.name),
   });
   const run: Run = { epoch, endMs: startMs + plan.runMs, configVersion: plan.configVersion, reload: false };
-  await Promise.all(plan.remotes.map((remote) => lane(remote, run, log, doors)));
+  await Promise.all(plan.remotes.map((remote) => forward({ remote, run, log, doors })));
   return { reload: run.reload };
 }
 
@@ -66,7 +66,15 @@ interface Run {
   reload: boolean;
 }
 
-async function lane(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: ForwardDoors): Promise<void> {
+interface Lane {
+  readonly remote: RemoteWriteConfig;
+  readonly run: Run;
+  readonly log: LogDoor;
+  readonly doors: ForwardDoors;
+}
+
+async function forward(lane: Lane): Promise<void> {
+  const { remote, run, log, doors } = lane;
   const { clock } = doors;
   while (clock.now() < run.endMs) {
     let sleepMs = IDLE_MS;
@@ -75,21 +83,7 @@ async function lane(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: Fo
       if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) return;
       if (next.kind === 'busy') sleepMs = Math.min(IDLE_MS, Math.max(0, next.untilMs - clock.now()));
       if (next.kind === 'records') {
-        let { cursor } = next;
-        let memo: Readonly<Record<string, number>> = next.memo;
-        for (const record of next.batch.records) {
-          const outcome = await deliver(remote, record, memo, run, log, doors);
-          if (
-            outcome === null ||
-            !(await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, record.seq, outcome))
-          )
-            return;
-          cursor = record.seq;
-          memo = { ...memo, ...outcome.memo };
-        }
-        // Unreadable records at the end were passed over: the cursor follows, and they are counted as dropped.
-        if (cursor < next.batch.upTo)
-          await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, next.batch.upTo, { sent: 0 });
+        if (!(await drain(next, lane))) return;
         continue;
       }
     } catch (error) {
@@ -104,64 +98,152 @@ function outdated(run: Run, wantedVersion: number): boolean {
   return run.reload;
 }
 
-/** Sends one record until the remote took or refused it. Null when the run's time ended first: another run goes on. */
-async function deliver(
-  remote: RemoteWriteConfig,
-  record: LogRecord,
-  memo: Readonly<Record<string, number>>,
-  run: Run,
-  log: LogDoor,
-  doors: ForwardDoors,
-): Promise<Outcome | null> {
+/** What a remote taught: kept in its consumer's state. */
+type Memo = Readonly<Record<string, number>>;
+
+/** Delivers records that were read. False when the lane ends: the run's time is up, or another run goes on. */
+async function drain(
+  { cursor: start, batch, memo: known }: Extract<Next, { kind: 'records' }>,
+  lane: Lane,
+): Promise<boolean> {
+  const { remote, run, log, doors } = lane;
   const { clock } = doors;
-  let schema: Schema =
-    remote.protobufMessage === 'prometheus.WriteRequest' || (memo['schema1UntilMs'] ?? 0) > clock.now() ? 1 : 2;
-  let body: Uint8Array | null = null;
-  let learned: Record<string, number> = {};
+  let cursor = start;
+  let memo: Memo = known;
+  for (let rest = batch.records; rest.length > 0;) {
+    const delivery = await deliver(rest, memo, lane);
+    if (delivery === null) return false;
+    if ('learned' in delivery) {
+      memo = { ...memo, ...delivery.learned };
+      continue;
+    }
+    const { seq } = rest[delivery.records - 1]!;
+    const outcome = { ...delivery.outcome, memo };
+    if (!(await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, seq, outcome))) return false;
+    cursor = seq;
+    rest = rest.slice(delivery.records);
+  }
+  // Unreadable records at the end were passed over: the cursor follows, and they are counted as dropped.
+  if (cursor < batch.upTo) await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, batch.upTo, { sent: 0 });
+  return true;
+}
+
+/** What became of the first records, or what the remote taught about how they must be sent: then nothing was done yet. */
+type Delivery = { readonly records: number; readonly outcome: Outcome } | { readonly learned: Memo };
+
+/** Sends the first records until the remote took or refused them. Null when the run's time ended first: another run goes on. */
+async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): Promise<Delivery | null> {
+  const { remote, log, doors } = lane;
+  const nowMs = doors.clock.now();
+  const old = tooOld(remote, records, nowMs);
+  if (old !== null) return old;
+  const schema = remote.protobufMessage === 'prometheus.WriteRequest' || (memo['schema1UntilMs'] ?? 0) > nowMs ? 1 : 2;
+  const samplesMax = Math.min(
+    SAMPLES_MAX,
+    remote.maxSamplesPerSend,
+    (memo['samplesMaxUntilMs'] ?? 0) > nowMs ? memo['samplesMax']! : Infinity,
+  );
+  let plan: Requests;
+  try {
+    plan = nextRequests(records, schema, samplesMax);
+  } catch (error) {
+    if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
+    const [{ seq, samples }] = records as [LogRecord];
+    await log.setAside(seq, error.message);
+    return { records: 1, outcome: { sent: 0, dropped: { unreadable: samples }, error: error.message } };
+  }
+  const covered = records.slice(0, plan.records);
+  const total = { sent: 0, requests: 0, requestsFailed: 0, samplesRetried: 0, bytes: 0 };
+  const dropped: Record<string, number> = {};
+  let lastError: string | null = null;
+  for (const [i, request] of plan.requests.entries()) {
+    const end = await post(request, schema, i === 0 ? covered : [], lane);
+    if (end === null) return null;
+    if (!('retries' in end)) return end;
+    total.sent += end.sent;
+    total.requests += 1 + end.retries;
+    total.requestsFailed += end.retries;
+    total.samplesRetried += end.retries * request.samples;
+    if (end.kind === 'sent') {
+      total.bytes += request.body.byteLength;
+    } else {
+      dropped[end.reason] = (dropped[end.reason] ?? 0) + request.samples - end.sent;
+      total.requestsFailed++;
+      lastError = end.error;
+    }
+  }
+  const highestMs = covered.reduce((max, { maxT }) => Math.max(max, maxT), -Infinity);
+  return {
+    records: plan.records,
+    outcome: {
+      ...total,
+      dropped,
+      ...(total.sent > 0 ? { highestMs } : {}),
+      ...(lastError === null ? {} : { error: lastError }),
+    },
+  };
+}
+
+/** The records in front that sample_age_limit does not allow any more, dropped; null when there is none. */
+function tooOld(remote: RemoteWriteConfig, records: readonly LogRecord[], nowMs: number): Delivery | null {
+  if (remote.sampleAgeLimitMs === 0) return null;
+  const young = records.findIndex(({ maxT }) => maxT >= nowMs - remote.sampleAgeLimitMs);
+  const n = young < 0 ? records.length : young;
+  if (n === 0) return null;
+  return {
+    records: n,
+    outcome: { sent: 0, dropped: { too_old: records.slice(0, n).reduce((sum, { samples }) => sum + samples, 0) } },
+  };
+}
+
+/** `retries` are failures that were not written down yet. */
+type Posted = { readonly retries: number } & (
+  { readonly kind: 'sent'; readonly sent: number } | Extract<Decision, { readonly kind: 'dropped' }>
+);
+
+/** Sends one request until the remote took or refused it. `records` may become too old meanwhile: those of which nothing was delivered yet. */
+async function post(
+  request: WriteRequest,
+  schema: Schema,
+  records: readonly LogRecord[],
+  { remote, run, log, doors }: Lane,
+): Promise<Posted | Delivery | null> {
+  const { clock } = doors;
   const isSelf = new URL(remote.url).hostname === SELF;
-  let failures = 0;
   let unreported = 0;
   let reportAtMs = 0;
-  for (;;) {
-    try {
-      body ??= bodyFor(record, schema);
-    } catch (error) {
-      if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
-      await log.setAside(record.seq, error.message);
-      return { sent: 0, dropped: { unreadable: record.samples }, error: error.message };
-    }
-    const answer = await send(remote, schema, body, failures, isSelf ? { ...doors, fetch: doors.self } : doors);
+  const again = (error: string): Promise<void> => {
+    const requests = unreported;
+    unreported = 0;
+    reportAtMs = clock.now() + REPORT_MS;
+    return log.retried(clock.now(), remote.name, requests, requests * request.samples, error);
+  };
+  for (let attempt = 0; ; attempt++) {
+    const answer = await send(remote, schema, request.body, attempt, isSelf ? { ...doors, fetch: doors.self } : doors);
     const decision = decide(answer, {
       schema,
-      samples: record.samples,
-      attempt: failures,
+      samples: request.samples,
+      bytes: snappyLength(request.body),
+      divisible: request.divisible,
+      attempt,
       minBackoffMs: remote.minBackoffMs,
       maxBackoffMs: remote.maxBackoffMs,
       nowMs: clock.now(),
       random: doors.random(),
     });
-    const bytes = body.byteLength;
-    if (decision.kind === 'sent') return { sent: record.samples, bytes, highestMs: record.maxT, memo: learned };
-    if (decision.kind === 'dropped') {
-      const dropped = { [decision.reason]: record.samples - decision.sent };
-      return { sent: decision.sent, dropped, bytes, error: decision.error, memo: learned };
-    }
-    if (decision.kind === 'as 1.0') {
-      doors.warn(`remote ${remote.name}: ${decision.error}; sending 1.0 for a day`);
-      learned = { schema1UntilMs: clock.now() + SCHEMA_MEMORY_MS };
-      schema = 1;
-      body = null;
-      continue;
-    }
-    failures++;
+    if (decision.kind === 'sent') return { kind: 'sent', sent: request.samples, retries: unreported };
+    if (decision.kind === 'dropped') return { ...decision, retries: unreported };
     unreported++;
+    if (decision.kind !== 'again') {
+      const untilMs = clock.now() + MEMORY_MS;
+      doors.warn(`remote ${remote.name}: ${decision.error}; ${decision.kind} for a day`);
+      await again(decision.error);
+      if (decision.kind === 'as 1.0') return { learned: { schema1UntilMs: untilMs } };
+      return { learned: { samplesMax: decision.samplesMax, samplesMaxUntilMs: untilMs } };
+    }
     const againAtMs = clock.now() + decision.afterMs;
     const ends = againAtMs >= run.endMs;
-    if (clock.now() >= reportAtMs || ends) {
-      await log.retried(clock.now(), remote.name, unreported, unreported * record.samples, decision.error);
-      unreported = 0;
-      reportAtMs = clock.now() + REPORT_MS;
-    }
+    if (clock.now() >= reportAtMs || ends) await again(decision.error);
     if (ends) return null;
     await clock.sleepUntil(againAtMs);
     const { goOn, wantedVersion } = await log.renew(
@@ -171,12 +253,7 @@ async function deliver(
       remote.remoteTimeoutMs + IDLE_MS,
     );
     if (!goOn || outdated(run, wantedVersion)) return null;
+    const old = tooOld(remote, records, clock.now());
+    if (old !== null) return old;
   }
-}
-
-/** The record's own bytes where the remote speaks its schema; else it is encoded again. */
-function bodyFor(record: LogRecord, schema: Schema): Uint8Array {
-  if (record.schema === schema) return record.body;
-  const message = snappyUncompress(record.body, MESSAGE_BYTES_MAX);
-  return snappyCompress(toSchema(decodeWrite(record.schema, message), schema));
 }

@@ -7,6 +7,9 @@ import type { Answer } from './retry.ts';
 /** As much of a remote's words as Prometheus logs. */
 const ERROR_BYTES_MAX = 1024;
 
+/** As many as Go's client follows. */
+const REDIRECTS_MAX = 10;
+
 const TIMED_OUT = Symbol('timed out');
 
 export interface SendDoors {
@@ -29,25 +32,42 @@ export async function send(
     abort.abort();
     return TIMED_OUT;
   });
+  // Once there is a status it decides, whatever becomes of the body after it.
+  let head: Answer | null = null;
   try {
     const exchange = async (): Promise<Answer> => {
-      const response = await doors.fetch(
-        new Request(remote.url, {
-          method: 'POST',
-          headers: headersOf(remote, schema, attempt, doors.userAgent),
-          body,
-          redirect: 'manual',
-          signal: abort.signal,
-        }),
-      );
-      return await answerOf(response);
+      const headers = headersOf(remote, schema, attempt, doors.userAgent);
+      let url = remote.url;
+      for (let redirects = 0; ; redirects++) {
+        const init = { method: 'POST', headers, body, redirect: 'manual', signal: abort.signal } as const;
+        const response = await doors.fetch(new Request(url, init));
+        const next = redirects < REDIRECTS_MAX ? redirectOf(remote, url, response) : null;
+        if (next === null) {
+          head = headOf(response);
+          return { ...head, text: await textOf(response) };
+        }
+        discard(response);
+        url = next;
+      }
     };
     const answer = await Promise.race([exchange(), timeout]);
     if (answer !== TIMED_OUT) return answer;
-    return noAnswer(`no answer within remote_timeout (${remote.remoteTimeoutMs} ms)`);
+    return head ?? noAnswer(`no answer within remote_timeout (${remote.remoteTimeoutMs} ms)`);
   } catch (error) {
-    return noAnswer(`${new URL(remote.url).host}: ${error instanceof Error ? error.message : String(error)}`);
+    return head ?? noAnswer(`${new URL(remote.url).host}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/**
+ * Where the same request should go instead; null when nowhere. Another origin gets nothing of what is for this one, and other redirects than
+ * 307 and 308 turn a POST into a GET.
+ */
+function redirectOf(remote: RemoteWriteConfig, url: string, response: Response): string | null {
+  const location = response.headers.get('Location');
+  if (!remote.followRedirects || location === null || (response.status !== 307 && response.status !== 308)) return null;
+  if (!URL.canParse(location, url)) return null;
+  const to = new URL(location, url);
+  return to.origin === new URL(url).origin ? to.href : null;
 }
 
 const noAnswer = (text: string): Answer => ({
@@ -83,7 +103,7 @@ export function authorizationOf({ basicAuth, authorization }: Credentials): stri
   return authorization === undefined ? null : `${authorization.type} ${authorization.credentials}`;
 }
 
-async function answerOf(response: Response): Promise<Answer> {
+function headOf(response: Response): Answer {
   const written = (kind: string): string | null => response.headers.get(`X-Prometheus-Remote-Write-${kind}-Written`);
   const samples = written('Samples');
   const count = samples === null || !/^\d{1,15}$/.test(samples) ? null : Number(samples);
@@ -92,14 +112,21 @@ async function answerOf(response: Response): Promise<Answer> {
     retryAfter: response.headers.get('Retry-After'),
     samplesWritten: count,
     anyWritten: samples !== null || written('Histograms') !== null || written('Exemplars') !== null,
-    text: response.ok ? await discard(response) : await firstBytes(response),
+    text: '',
   };
 }
 
+/** The server's words, if the answer is one that has to be explained. */
+async function textOf(response: Response): Promise<string> {
+  if (!response.ok && (response.status < 300 || response.status >= 400)) return await firstBytes(response);
+  discard(response);
+  const location = response.headers.get('Location');
+  return response.ok || location === null ? '' : `a redirect to ${location.replace(/[?#].*/s, '')}`;
+}
+
 /** The body of a success is ignored (specification: MUST); it is cancelled, since an endless one would hold the connection. */
-async function discard(response: Response): Promise<string> {
-  await response.body?.cancel();
-  return '';
+function discard(response: Response): void {
+  response.body?.cancel().catch(() => undefined);
 }
 
 async function firstBytes(response: Response): Promise<string> {
@@ -107,11 +134,15 @@ async function firstBytes(response: Response): Promise<string> {
   if (reader === undefined) return '';
   const text = new TextDecoder();
   let out = '';
-  while (out.length < ERROR_BYTES_MAX) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    out += text.decode(value, { stream: true });
+  try {
+    while (out.length < ERROR_BYTES_MAX) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      out += text.decode(value, { stream: true });
+    }
+  } catch {
+    // What came before the connection broke is what the server said.
   }
-  await reader.cancel();
+  reader.cancel().catch(() => undefined);
   return out.slice(0, ERROR_BYTES_MAX);
 }

@@ -34,6 +34,10 @@ export interface Consumer {
 export interface Outcome {
   readonly sent: number;
   readonly dropped?: Readonly<Record<string, number>>;
+  /** Requests that were made, how many of them failed, samples in those that were made again, and bytes of those that were taken. */
+  readonly requests?: number;
+  readonly requestsFailed?: number;
+  readonly samplesRetried?: number;
   readonly bytes?: number;
   readonly highestMs?: number;
   readonly error?: string;
@@ -92,7 +96,7 @@ export function advance(consumer: Consumer, seq: number, samplesIn: number, outc
       `consumer ${consumer.name}: acknowledged ${-unaccounted} more samples than the log holds up to ${seq}`,
     );
   }
-  const requests = outcome.bytes === undefined ? 0 : 1;
+  const requests = outcome.requests ?? 0;
   return {
     name: consumer.name,
     cursor: seq,
@@ -102,12 +106,14 @@ export function advance(consumer: Consumer, seq: number, samplesIn: number, outc
       sent: state.sent + outcome.sent,
       dropped: add(add(state.dropped, outcome.dropped ?? {}), { unreadable: unaccounted }),
       requests: state.requests + requests,
-      requestsFailed: state.requestsFailed + (requests === 1 && outcome.error !== undefined ? 1 : 0),
+      requestsFailed: state.requestsFailed + (outcome.requestsFailed ?? 0),
+      samplesRetried: state.samplesRetried + (outcome.samplesRetried ?? 0),
       bytesSent: state.bytesSent + (outcome.bytes ?? 0),
       highestSentMs: later(state.highestSentMs, outcome.highestMs),
       lastSentAtMs: outcome.sent > 0 ? nowMs : state.lastSentAtMs,
       lastError: outcome.error === undefined ? state.lastError : errorOf(nowMs, outcome.error),
-      healthy: outcome.error === undefined,
+      // What was dropped without asking the remote says nothing about it.
+      healthy: outcome.error === undefined && (state.healthy || outcome.sent > 0 || requests > 0),
       memo: { ...state.memo, ...outcome.memo },
     },
   };

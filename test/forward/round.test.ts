@@ -22,6 +22,9 @@ const remote = (name: string, more: Partial<RemoteWriteConfig> = {}): RemoteWrit
   headers: [],
   minBackoffMs: 30,
   maxBackoffMs: 5_000,
+  maxSamplesPerSend: 10_000,
+  sampleAgeLimitMs: 0,
+  followRedirects: true,
   ...more,
 });
 
@@ -120,8 +123,8 @@ describe('a forwarding run', () => {
       samplesSent: 5,
       samplesPending: 0,
       samplesDropped: {},
-      requestsFailed: 2,
-      samplesRetried: 2,
+      requestsFailed: 5,
+      samplesRetried: 5,
     });
   });
 
@@ -207,5 +210,131 @@ describe('a forwarding run', () => {
     w.wanted.version = 1;
     await w.clock.advanceTo(T0 + 20_000);
     expect(await second).toEqual({ reload: true });
+  });
+});
+
+/** One record of that many series with one sample each, and long names. */
+function wide(w: ReturnType<typeof world>, series: number): void {
+  const builder = new RequestBuilder({ samplesMax: 10_000, bytesMax: 4_000_000 });
+  for (let i = 1; i <= series; i++) {
+    builder.reserve(200);
+    builder.add([builder.symbol('__name__'), builder.symbol(`n${i}_${'x'.repeat(90)}`)], 2, T0 + i, 0, 0);
+  }
+  const built = builder.finish()[0]!;
+  w.log.append(w.clock.now(), [
+    { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) },
+  ]);
+}
+
+describe('requests', () => {
+  const sizes = async (w: ReturnType<typeof world>, fetch?: (request: Request) => Promise<Response>) => {
+    const seen: number[] = [];
+    const run = w.run(async (request) => {
+      const before = w.received.get('a')?.length ?? 0;
+      const answer = await (fetch ?? w.accept)(request);
+      seen.push((w.received.get('a')?.length ?? 0) - before);
+      return answer;
+    });
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    return seen;
+  };
+
+  it.each(['io.prometheus.write.v2.Request', 'prometheus.WriteRequest'] as const)(
+    'have at most max_samples_per_send samples (%s)',
+    async (protobufMessage) => {
+      const w = world([remote('a', { maxSamplesPerSend: 400, protobufMessage })]);
+      wide(w, 1_000);
+      expect(await sizes(w)).toEqual([400, 400, 200]);
+      expect(w.received.get('a')).toEqual(upTo(1_000));
+      expect(w.status('a')).toMatchObject({ samplesSent: 1_000, samplesPending: 0, requests: 3, requestsFailed: 0 });
+    },
+  );
+
+  it('hold several records in 1.0, and each is acknowledged', async () => {
+    const w = world([remote('a', { protobufMessage: 'prometheus.WriteRequest', maxSamplesPerSend: 4 })]);
+    for (let i = 0; i < 10; i++) w.append();
+    expect(await sizes(w)).toEqual([4, 4, 2]);
+    expect(w.received.get('a')).toEqual(upTo(10));
+    expect(w.status('a')).toMatchObject({ samplesSent: 10, samplesPending: 0, recordsPending: 0, requests: 3 });
+  });
+
+  it('become half as large after a 413, also the next, until one is small', async () => {
+    const w = world([remote('a')]);
+    const tooLarge = async (request: Request): Promise<Response> => {
+      const body = new Uint8Array(await request.clone().arrayBuffer());
+      return samplesOf({ schema: 2, body }).length > 700
+        ? new Response('too large', { status: 413 })
+        : w.accept(request);
+    };
+    wide(w, 2_000);
+    wide(w, 600);
+    expect(await sizes(w, tooLarge)).toEqual([0, 0, 500, 500, 500, 500, 500, 100]);
+    expect(w.status('a')).toMatchObject({
+      samplesSent: 2_600,
+      samplesDropped: {},
+      samplesPending: 0,
+      requestsFailed: 2,
+    });
+  });
+
+  it('that are refused as too large though they are small are dropped', async () => {
+    const w = world([remote('a')]);
+    wide(w, 1_200);
+    await sizes(w, () => Promise.resolve(new Response('no', { status: 413 })));
+    expect(w.status('a')).toMatchObject({ samplesSent: 0, samplesDropped: { http_413: 1_200 }, samplesPending: 0 });
+  });
+
+  it('are counted in parts when only some are refused', async () => {
+    const w = world([remote('a', { maxSamplesPerSend: 400 })]);
+    wide(w, 1_000);
+    let n = 0;
+    await sizes(w, async (request) => (n++ === 1 ? new Response('bad', { status: 400 }) : w.accept(request)));
+    expect(w.status('a')).toMatchObject({
+      samplesSent: 600,
+      samplesDropped: { http_400: 400 },
+      requests: 3,
+      requestsFailed: 1,
+    });
+  });
+});
+
+describe('sample_age_limit', () => {
+  it('drops what became too old while it waited, and sends the rest', async () => {
+    const w = world([remote('a', { sampleAgeLimitMs: MINUTE })]);
+    w.append();
+    const run = w.run(async (request) =>
+      w.clock.now() < T0 + 2 * MINUTE ? new Response('', { status: 503 }) : w.accept(request),
+    );
+    await w.clock.advanceTo(T0 + 90_000);
+    expect(w.status('a')).toMatchObject({ samplesDropped: { too_old: 1 }, samplesPending: 0 });
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(w.received.get('a')).toBeUndefined();
+  });
+});
+
+describe('redirects', () => {
+  const cases: [location: string, status: number, follow: boolean, followed: boolean][] = [
+    ['/other', 307, true, true],
+    ['http://a/other', 308, true, true],
+    ['/other', 302, true, false],
+    ['/other', 307, false, false],
+    ['http://b/write', 307, true, false],
+    ['http://', 307, true, false],
+  ];
+  it.each(cases)('to %s with %d, follow_redirects %s', async (location, status, followRedirects, followed) => {
+    const w = world([remote('a', { followRedirects })]);
+    w.append();
+    const run = w.run(async (request) =>
+      new URL(request.url).pathname === '/other'
+        ? w.accept(request)
+        : new Response(null, { status, headers: { Location: location } }),
+    );
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(w.received.get('a')).toEqual(followed ? [1] : undefined);
+    expect(w.status('a').samplesPending).toBe(followed ? 0 : 1);
+    if (!followed) expect(w.status('a').lastError?.message).toContain(`a redirect to ${location}`);
   });
 });

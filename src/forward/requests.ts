@@ -1,0 +1,99 @@
+/**
+ * Which requests the next records become. A record is a request as it is; 1.0 records join as bytes; what is more than the remote takes at
+ * once is split between series, which costs decoding and encoding it again. Nothing is sent here.
+ *
+ * Invariant: the requests hold every series of the records they stand for, in the order of the log.
+ */
+
+import { decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { toSchema } from '../encoding/remote-write/convert.ts';
+import { sliceWrite } from '../encoding/remote-write/slice.ts';
+import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
+import type { LogRecord } from '../log/log.ts';
+
+/** A message of the log's own is at most 512 KiB; a received one at most what the receiver allowed. */
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** A request is at most this large, compressed. The densest block then has 11 MiB uncompressed; Prometheus takes 32. */
+const BODY_BYTES_MAX = 512 * 1024;
+
+export interface WriteRequest {
+  /** Snappy block format. */
+  readonly body: Uint8Array;
+  readonly samples: number;
+  /** False for a single series, which is never split. */
+  readonly divisible: boolean;
+}
+
+export interface Requests {
+  /** How many of the records they stand for: one, or several in one request. */
+  readonly records: number;
+  readonly requests: readonly WriteRequest[];
+}
+
+/**
+ * The requests for the first of `records`, and in 1.0 for as many after it as fit into one. `samplesMax` bounds a request, but a series is never
+ * split. Throws DecodeError or SnappyError when the first record cannot be read.
+ */
+export function nextRequests(records: readonly LogRecord[], schema: Schema, samplesMax: number): Requests {
+  const first = records[0]!;
+  const body = bodyFor(first, schema);
+  if (first.samples > samplesMax || body.byteLength > BODY_BYTES_MAX) {
+    return { records: 1, requests: split(body, schema, samplesMax) };
+  }
+  const bodies = [body];
+  let samples = first.samples;
+  if (schema === 1) {
+    let bytes = body.byteLength;
+    for (const record of records.slice(1)) {
+      if (samples + record.samples > samplesMax) break;
+      const more = readable(record, schema);
+      if (more === null || bytes + more.byteLength > BODY_BYTES_MAX) break;
+      bodies.push(more);
+      bytes += more.byteLength;
+      samples += record.samples;
+    }
+  }
+  const joined = bodies.length === 1 ? body : snappyConcat(bodies);
+  return { records: bodies.length, requests: [{ body: joined, samples, divisible: true }] };
+}
+
+/** The record's own bytes where the remote speaks its schema; else it is encoded again. */
+function bodyFor(record: LogRecord, schema: Schema): Uint8Array {
+  if (record.schema === schema) return record.body;
+  const message = snappyUncompress(record.body, MESSAGE_BYTES_MAX);
+  return snappyCompress(toSchema(decodeWrite(record.schema, message), schema));
+}
+
+/** Null for a record that cannot be read: it is reported when it is the first. */
+function readable(record: LogRecord, schema: Schema): Uint8Array | null {
+  try {
+    return bodyFor(record, schema);
+  } catch {
+    return null;
+  }
+}
+
+function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteRequest[] {
+  const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
+  const { seriesCount, sampleEnd } = decoded;
+  const samplesBefore = (series: number): number => (series === 0 ? 0 : sampleEnd[series - 1]!);
+  const requests: WriteRequest[] = [];
+  const add = (from: number, to: number): void => {
+    const part = snappyCompress(sliceWrite(decoded, from, to));
+    const divisible = to - from > 1;
+    if (divisible && part.byteLength > BODY_BYTES_MAX) {
+      const middle = (from + to) >>> 1;
+      add(from, middle);
+      add(middle, to);
+    } else {
+      requests.push({ body: part, samples: samplesBefore(to) - samplesBefore(from), divisible });
+    }
+  };
+  for (let from = 0; from < seriesCount;) {
+    let to = from + 1;
+    while (to < seriesCount && sampleEnd[to]! - samplesBefore(from) <= samplesMax) to++;
+    add(from, to);
+    from = to;
+  }
+  return requests;
+}
