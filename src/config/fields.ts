@@ -5,10 +5,12 @@
  * A schema's message is what was *expected*; the reason goes into `params.hint`. `problems.ts` and `load.ts` put them together.
  */
 
+import { regexpOf } from '../relabel/regexp.ts';
 import { compareUtf8, labelsFrom, METRIC_NAME, type Labels } from '../model/labels.ts';
 import { parseDuration } from './duration.ts';
 import { quote } from './problems.ts';
 import { parseSize } from './sizes.ts';
+import { ACTIONS } from './relabel.ts';
 import type { Mapping } from './tree.ts';
 import { headerProblem, parseRemoteUrl, parseTarget } from './addresses.ts';
 import * as z from './zod.ts';
@@ -49,6 +51,17 @@ export const nonEmpty = (what: string) => field(what, (value) => (value === '' ?
 
 export const oneOf = <const T extends string>(...allowed: readonly T[]) =>
   field(allowed.join(' or '), (value) => allowed.find((one) => one === value) ?? fail());
+
+/** Of the actions of relabelling; in any case, as in Prometheus. */
+export const relabelAction = field(
+  'a relabel action',
+  (value) => ACTIONS.find((action) => action === value.toLowerCase()) ?? fail(`they are ${ACTIONS.join(', ')}`),
+);
+
+export const regex = field('a regular expression (RE2)', (value) => {
+  regexpOf(wellFormed(value));
+  return value;
+});
 
 /** YAML 1.1 booleans, as Prometheus' parser reads them. */
 const YES = /^(y|yes|on|true)$/i;

@@ -8,6 +8,7 @@
 
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig } from './model.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
+import { toRelabel } from './relabel.ts';
 import { checkRules, DEFAULT_INTERVAL_MS, DEFAULT_MAX_BACKOFF_MS, DEFAULT_MIN_BACKOFF_MS } from './rules.ts';
 import { schemaProblems } from './schema-problems.ts';
 import { configSchema, type ParsedConfig, type ParsedRemoteWrite, type ParsedScrapeConfig } from './schema.ts';
@@ -85,6 +86,7 @@ function toScrapeConfig(parsed: ParsedScrapeConfig, globalIntervalMs: number, gl
       targets: targets ?? [],
       labels: labels ?? [],
     })),
+    metricRelabelConfigs: (parsed.metric_relabel_configs ?? []).map(toRelabel),
   };
 }
 

@@ -27,7 +27,16 @@ function redacted(value: Value, path: Path): unknown {
   if (typeof value === 'string') return secret ? SECRET : written(urlWithoutUserinfo(value));
   if (secret && !isSection(path)) return SECRET;
   if (Array.isArray(value)) return value.map((item, i) => redacted(item ?? '', [...path, i]));
-  return new Map(Object.entries(value).map(([key, item]) => [written(key), redacted(item, [...path, key])]));
+  return new Map(
+    // A key without a value may mean something else than no key.
+    Object.entries(value).map(([key, item]) => [written(key), redacted(item, [...path, key]) ?? nothing()]),
+  );
+}
+
+function nothing(): Scalar {
+  const scalar = new Scalar('null');
+  scalar.type = Scalar.PLAIN;
+  return scalar;
 }
 
 /** Quotes what would be read as something else than this text: nothing, or a merge. */

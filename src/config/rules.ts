@@ -8,6 +8,7 @@ import { isBareIp } from './addresses.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
+import { checkRelabel } from './relabel.ts';
 import { valueAt } from './schema-problems.ts';
 import type { Mapping, Tree, Value } from './tree.ts';
 
@@ -15,7 +16,7 @@ export const DEFAULT_INTERVAL_MS = 60_000;
 export const DEFAULT_MIN_BACKOFF_MS = 30;
 export const DEFAULT_MAX_BACKOFF_MS = 5000;
 
-type Said = { expected: string; got?: string; hint?: string; level?: 'warning'; part?: 'key' | 'value' };
+export type Said = { expected: string; got?: string; hint?: string; level?: 'warning'; part?: 'key' | 'value' };
 
 export function checkRules(tree: Tree): Problem[] {
   const problems: Problem[] = [];
@@ -34,6 +35,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkTimeout(scrape, path, intervalMs, report);
     checkAuth(scrape, path, report);
     checkTargets(scrape, path, report);
+    checkRelabels(scrape, path, 'metric_relabel_configs', report);
   }
   unique(
     scrapes.map((scrape) => scrape['job_name']),
@@ -65,7 +67,7 @@ export function checkRules(tree: Tree): Problem[] {
   return problems;
 }
 
-type Report = (path: Path, said: Said) => void;
+export type Report = (path: Path, said: Said) => void;
 
 const BARE_IP: Said = {
   expected: 'a host name',
@@ -99,6 +101,13 @@ function checkAuth(section: Mapping, path: Path, report: Report): void {
   const others = Object.keys(authorization).filter((key) => key !== 'type');
   if (authorization['credentials'] === undefined && others.every((key) => key === 'credentials'))
     report([...at, 'credentials'], { expected: 'credentials' });
+}
+
+function checkRelabels(section: Mapping, path: Path, key: string, report: Report): void {
+  for (const [i, rule] of list(section[key]).entries()) {
+    if (typeof rule === 'string' || Array.isArray(rule)) continue;
+    checkRelabel(mapping(rule), [...path, key, i], report);
+  }
 }
 
 function checkTargets(scrape: Mapping, path: Path, report: Report): void {

@@ -19,6 +19,8 @@ import {
   password,
   positive,
   positiveDuration,
+  regex,
+  relabelAction,
   remoteUrl,
   size,
   target,
@@ -43,6 +45,16 @@ const global = mapping({
 
 const staticConfig = mapping({ targets: list(target), labels: z.optional(targetLabels) });
 
+const relabelConfig = mapping({
+  source_labels: list(nonEmpty('a label name')),
+  separator: z.optional(text),
+  regex: z.optional(regex),
+  modulus: z.optional(whole),
+  target_label: z.optional(text),
+  replacement: z.optional(text),
+  action: z.optional(relabelAction),
+});
+
 const scrapeConfig = mapping({
   job_name: nonEmpty('a job name'),
   scrape_interval: z.optional(interval),
@@ -58,6 +70,7 @@ const scrapeConfig = mapping({
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
   static_configs: list(staticConfig),
+  metric_relabel_configs: list(relabelConfig),
 });
 
 const queueConfig = mapping({
@@ -103,6 +116,7 @@ export const configSchema = mapping({
 
 export type ParsedConfig = z.infer<typeof configSchema>;
 export type ParsedScrapeConfig = z.infer<typeof scrapeConfig>;
+export type ParsedRelabel = z.infer<typeof relabelConfig>;
 export type ParsedRemoteWrite = z.infer<typeof remoteWrite>;
 
 /** The keys of each section that work; sections are named by the last word of their path, as in `known-keys.ts`. */
@@ -111,6 +125,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   global: Object.keys(global.shape),
   scrape_configs: Object.keys(scrapeConfig.shape),
   static_configs: Object.keys(staticConfig.shape),
+  metric_relabel_configs: Object.keys(relabelConfig.shape),
   remote_write: Object.keys(remoteWrite.shape),
   queue_config: Object.keys(queueConfig.shape),
   metadata_config: Object.keys(metadataConfig.shape),

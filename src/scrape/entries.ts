@@ -2,6 +2,8 @@
  * The series texts of a page, in the order of the page, with their final labels: columns, no object an entry. Two texts may stand for
  * one series (other order of labels, other blanks), so each entry names the entry that stands for its label set.
  *
+ * A text whose series a rule dropped has no labels: it is there so that no rule has to look at it again, and it stands for nothing.
+ *
  * The one invariant: entries that have the same labels have the same `series`, and that is the index of one of them.
  */
 
@@ -36,6 +38,11 @@ export class Entries {
     return entry === 0 ? 0 : this.refEnd[entry - 1]!;
   }
 
+  /** Whether a rule of relabelling dropped the entry's series. */
+  isDropped(entry: number): boolean {
+    return this.refEnd[entry] === this.refStart(entry);
+  }
+
   /** The entry of a text, or −1. */
   find(bytes: Uint8Array, start: number, end: number): number {
     if (this.#byKey === null) {
@@ -55,17 +62,18 @@ export class Entries {
     if (this.#byLabels === null) {
       this.#byLabels = new Map();
       for (let i = 0; i < this.count; i++) {
-        if (this.series[i] === i) this.#byLabels.set(labelsText(this.refs, this.refStart(i), this.refEnd[i]!), i);
+        if (this.series[i] === i && !this.isDropped(i))
+          this.#byLabels.set(labelsText(this.refs, this.refStart(i), this.refEnd[i]!), i);
       }
     }
     this.#askedLabels = labelsText(refs, start, end);
     return this.#byLabels.get(this.#askedLabels) ?? -1;
   }
 
-  /** Adds the text that `find` was asked for last, and did not know. */
+  /** Adds the text that `find` was asked for last, and did not know. Without labels it is a dropped one. */
   add(bytes: Uint8Array, start: number, end: number, refs: readonly number[]): number {
     const entry = this.count;
-    const same = this.findLabels(refs, 0, refs.length);
+    const same = refs.length === 0 ? -1 : this.findLabels(refs, 0, refs.length);
     const key = this.keyStart(entry);
     const ref = this.refStart(entry);
     this.#reserve(entry + 1, key + end - start, ref + refs.length);
@@ -79,7 +87,7 @@ export class Entries {
     this.member[entry] = 0;
     this.count++;
     this.#byKey?.set(this.#asked, entry);
-    if (same < 0) this.#byLabels?.set(this.#askedLabels, entry);
+    if (same < 0 && refs.length > 0) this.#byLabels?.set(this.#askedLabels, entry);
     return entry;
   }
 

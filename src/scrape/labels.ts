@@ -1,6 +1,8 @@
-/** From the labels that a target exposed to those of the series: Prometheus' `mutateSampleLabels` (scrape/scrape.go), without relabelling. */
+/** From the labels that a target exposed to those of the series: Prometheus' `mutateSampleLabels` (scrape/scrape.go), then external labels. */
 
-import { compareUtf8, type Labels } from '../model/labels.ts';
+import { compareUtf8, type Labels, METRIC_NAME } from '../model/labels.ts';
+import { LabelBuilder } from '../relabel/builder.ts';
+import { relabel, type Rules } from '../relabel/relabel.ts';
 
 /** The page cannot be taken; the scrape fails. The message is for people. */
 export class PageError extends Error {
@@ -11,16 +13,18 @@ export class PageError extends Error {
  * The final labels, name and value by turns, sorted by name. `exposed` likewise, unsorted.
  *
  * A target's label wins over an exposed one, which becomes `exported_<name>`, with as many prefixes as make it new; with `honorLabels` the exposed
- * one wins, even when it is empty. External labels are added where there is none of that name. Empty values drop a label.
- * Throws PageError when a name occurs twice.
+ * one wins, even when it is empty. Then the rules (`metric_relabel_configs`) see them. External labels are added where there is none of that
+ * name. Empty values drop a label. No labels at all: a rule dropped the series.
+ * Throws PageError when a name occurs twice, and when the rules leave no metric name.
  */
 export function finalLabels(
   exposed: readonly string[],
   target: Labels,
   external: Labels,
   honorLabels: boolean,
+  rules: Rules = [],
 ): string[] {
-  const labels = new Map<string, string>();
+  let labels = new Map<string, string>();
   for (let i = 0; i < exposed.length; i += 2) {
     const name = exposed[i]!;
     if (labels.has(name))
@@ -42,9 +46,29 @@ export function finalLabels(
     while (labels.get(free)) free = `exported_${free}`;
     labels.set(free, value);
   }
+  if (rules.length > 0) {
+    labels = afterRules(rules, labels, exposed, target);
+    if (labels.size === 0) return [];
+    if (!labels.has(METRIC_NAME))
+      throw new PageError(`metric_relabel_configs left a series of ${exposed[1]!} without a metric name`);
+  }
   for (const { name, value } of external) if (!labels.get(name)) labels.set(name, value);
 
   const names = [...labels.keys()].filter((name) => labels.get(name) !== '');
   names.sort(compareUtf8);
   return names.flatMap((name) => [name, labels.get(name)!]);
+}
+
+/** The labels that the rules leave, none when one of them drops the series. Rules see exposed labels before those that were made. */
+function afterRules(
+  rules: Rules,
+  labels: ReadonlyMap<string, string>,
+  exposed: readonly string[],
+  target: Labels,
+): Map<string, string> {
+  const made = new Set(target.map(({ name }) => name));
+  const kept = exposed.filter((name, i) => i % 2 === 0 && !made.has(name) && labels.get(name) !== '').sort(compareUtf8);
+  const builder = new LabelBuilder(kept.map((name) => [name, labels.get(name)!]));
+  for (const [name, value] of labels) if (builder.get(name) !== value) builder.set(name, value);
+  return new Map(relabel(rules, builder) ? builder.entries() : []);
 }

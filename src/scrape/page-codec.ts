@@ -10,7 +10,7 @@ import { Symbols } from './symbols.ts';
 
 /** What a page remembers between two scrapes. */
 export interface PageState {
-  /** What the labels were made with: the target's labels, the external ones, honor_labels. */
+  /** What the labels were made with: the target's labels, the external ones, honor_labels, the rules. */
   context: string;
   /** The last scrape had the entries, so they can go stale. */
   live: boolean;

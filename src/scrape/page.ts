@@ -155,10 +155,11 @@ export class Page {
   }
 }
 
-const contextOf = (target: PageTarget, external: Labels): string =>
-  JSON.stringify([target.labels, external, target.honorLabels]);
+/** All that the labels of the entries were made with, but what was exposed. */
+const contextOf = ({ labels, honorLabels, metricRelabelConfigs }: PageTarget, external: Labels): string =>
+  JSON.stringify([labels, external, honorLabels, ...metricRelabelConfigs]);
 
-/** Bytes of target and external labels: the context has both, in a longer spelling. */
+/** Bytes of labels that are not in a series' text: the context has target and external labels and what rules put in, in a longer spelling. */
 const constantBytes = (context: string): number => context.length * 2 + 64;
 
 /** Whether the reading has the same series as before, tracked the same way. */

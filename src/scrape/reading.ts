@@ -3,7 +3,9 @@
  * is read, since a fault in its last line fails the whole scrape.
  */
 
+import type { RelabelConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
+import { type Rules, rulesOf } from '../relabel/relabel.ts';
 import type { Entries } from './entries.ts';
 import { type Families, isOfFamily } from './families.ts';
 import { finalLabels, PageError } from './labels.ts';
@@ -25,6 +27,8 @@ export interface PageLimits {
   readonly honorTimestamps: boolean;
   /** Samples a scrape may have; 0 is no limit but `SAMPLES_MAX`. */
   readonly sampleLimit: number;
+  /** Each is asked once for each text that is new to the page. */
+  readonly metricRelabelConfigs: readonly RelabelConfig[];
 }
 
 /** Samples of one body, as columns, and what became of them. */
@@ -42,7 +46,7 @@ export class Reading {
   order: Uint32Array<ArrayBuffer>;
   orderCount = 0;
 
-  /** Samples in the body; those that relabelling would leave (all); series that are new. */
+  /** Samples in the body; those that relabelling left; series that are new. */
   scraped = 0;
   postRelabel = 0;
   seriesAdded = 0;
@@ -105,6 +109,7 @@ export function readBody(body: Uint8Array, timestampMs: number, known: Known, ou
   const knownCount = entries.count;
   const cursor = new TextCursor(body);
   const exposed: string[] = [];
+  let rules: Rules | null = null;
   let appended = 0;
   let guess = 0;
   families.current = -1;
@@ -135,8 +140,9 @@ export function readBody(body: Uint8Array, timestampMs: number, known: Known, ou
         if (entry < knownCount) guess = entry + 1;
       } else {
         cursor.labels(exposed);
-        const labels = finalLabels(exposed, known.target, known.external, limits.honorLabels);
-        if (appended >= sampleLimit) {
+        rules ??= rulesOf(limits.metricRelabelConfigs);
+        const labels = finalLabels(exposed, known.target, known.external, limits.honorLabels, rules);
+        if (labels.length > 0 && appended >= sampleLimit) {
           appended++;
           out.postRelabel++;
           continue;
@@ -152,6 +158,7 @@ export function readBody(body: Uint8Array, timestampMs: number, known: Known, ou
     }
 
     out.touch(entry);
+    if (entries.isDropped(entry)) continue;
     out.postRelabel++;
     const series = entries.series[entry]!;
     const hasTimestamp = honorTimestamps && cursor.hasTimestamp;

@@ -161,11 +161,12 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   }
 }
 
-const pageTarget = ({ labels, config: { honorLabels, honorTimestamps, sampleLimit } }: Target): PageTarget => ({
+const pageTarget = ({ labels, config }: Target): PageTarget => ({
   labels,
-  honorLabels,
-  honorTimestamps,
-  sampleLimit,
+  honorLabels: config.honorLabels,
+  honorTimestamps: config.honorTimestamps,
+  sampleLimit: config.sampleLimit,
+  metricRelabelConfigs: config.metricRelabelConfigs,
 });
 
 const sizeOf = ({ result }: Scraped): number => 1_000 + (result.body?.byteLength ?? 0);

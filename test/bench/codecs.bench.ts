@@ -172,6 +172,7 @@ class Scraper {
     honorLabels: false,
     honorTimestamps: true,
     sampleLimit: 0,
+    metricRelabelConfigs: [],
   };
 
   sleep(): void {

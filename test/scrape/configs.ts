@@ -14,5 +14,6 @@ export const scrapeConfig = (config: Partial<ScrapeConfig> = {}): ScrapeConfig =
   bodySizeLimit: 0,
   sampleLimit: 0,
   staticConfigs: [],
+  metricRelabelConfigs: [],
   ...config,
 });

@@ -86,7 +86,13 @@ test('scrapes in any order, with sleeps between any two', { timeout: 30_000 }, (
         const out = new RequestBuilder({ samplesMax: 3, bytesMax: 100_000 });
         const body = now.lines.map(spell).join('') + (now.fate === 'broken' ? 'a{' : '');
         const got = page.scrape(
-          { labels: labelsFrom([['job', 'j']]), honorLabels: false, honorTimestamps: true, sampleLimit: 0 },
+          {
+            labels: labelsFrom([['job', 'j']]),
+            honorLabels: false,
+            honorTimestamps: true,
+            sampleLimit: 0,
+            metricRelabelConfigs: [],
+          },
           labelsFrom([['region', now.external]]),
           resultOf(at, body, now.fate === 'unreachable' ? 'unreachable' : null),
           out,

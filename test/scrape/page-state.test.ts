@@ -14,6 +14,7 @@ const TARGET: PageTarget = {
   honorLabels: false,
   honorTimestamps: true,
   sampleLimit: 0,
+  metricRelabelConfigs: [],
 };
 
 function scrape(page: Page, body: string, at = 1000, limits = {}): { got: PageScrape; built: BuiltRequest[] } {

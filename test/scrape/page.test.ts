@@ -13,6 +13,7 @@ const TARGET: PageTarget = {
   honorLabels: false,
   honorTimestamps: true,
   sampleLimit: 0,
+  metricRelabelConfigs: [],
 };
 const REPORT_SERIES = [
   'up',
