@@ -6,6 +6,7 @@
 import bundled from '../prometheus.yml';
 import { loadConfig, formatProblems } from '../src/config/load.ts';
 import type { Config, ConfigVersion } from '../src/config/model.ts';
+import { type Limits, parseLimits } from '../src/receive/settings.ts';
 import { director, type Env } from './env.ts';
 
 export interface InForce {
@@ -33,4 +34,12 @@ export async function inForce(env: Env): Promise<InForce> {
     );
   cached = { version, text, config: loaded.config };
   return cached;
+}
+
+let limits: { readonly text: string; readonly parsed: Limits } | null = null;
+
+/** What tenants may send. It is a variable of the deployment, so a new text comes with a new isolate, and is parsed once. */
+export function limitsInForce({ NARTHEX_LIMITS: text = '' }: Pick<Env, 'NARTHEX_LIMITS'>): Limits {
+  if (limits?.text !== text) limits = { text, parsed: parseLimits(text) };
+  return limits.parsed;
 }

@@ -7,11 +7,10 @@ import type { Config } from '../src/config/model.ts';
 import { targetsOf } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
 import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
-import { DEFAULT_RECEIVE_LIMITS } from '../src/receive/limits.ts';
 import { handleWrite } from '../src/receive/write.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
-import { inForce } from './configuration.ts';
+import { inForce, limitsInForce } from './configuration.ts';
 import { agents, catalogue, director, type Env, ingester, shards } from './env.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
@@ -38,19 +37,23 @@ export function services(env: Env, nowMs: number): Services {
       await Promise.all(agents(env).map((agent) => agent.want(version.version)));
       return { ok: true, version };
     },
-    write: async (request, tenant) =>
-      handleWrite(request, tenant, {
-        limits: DEFAULT_RECEIVE_LIMITS,
+    limitProblems: async () => limitsInForce(env).problems,
+    write: async (request, tenant) => {
+      const settings = limitsInForce(env).of(tenant);
+      return await handleWrite(request, tenant, {
+        limits: settings.receive,
+        hashSeries: settings.shard.seriesMax !== null,
         nowMs,
         count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
-        append: async (to, records) => {
+        append: async (to, records, hashes) => {
           if (!knownTenants.has(to)) {
             await director(env).addTenant(to);
             knownTenants.add(to);
           }
-          return await ingester(env, to, 0).append(nowMs, records);
+          return await ingester(env, to, 0).append(nowMs, records, { limits: settings.shard, hashes });
         },
-      }),
+      });
+    },
     snapshot: (tenant, name) => snapshot(env, tenant, name, nowMs),
     snapshotBlocks: async (tenant, name) => {
       if (!isSnapshotName(name)) return null;

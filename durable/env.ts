@@ -13,6 +13,8 @@ export interface Env {
   readonly CATALOGUE: DurableObjectNamespace<Catalogue>;
   /** `127.0.0.1` under `npm start`. */
   readonly NARTHEX_OPEN?: string;
+  /** What each tenant may send (src/receive/settings.ts). */
+  readonly NARTHEX_LIMITS?: string;
   /** Secrets named NARTHEX_TOKENS… hold the tokens. */
   readonly [secret: `NARTHEX_TOKENS${string}`]: string | undefined;
 }

@@ -21,6 +21,8 @@ import type { Sql } from '../src/log/sql.ts';
 import { Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
 import { rangeStart } from '../src/model/sample.ts';
+import { Gate } from '../src/receive/gate.ts';
+import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
 import type { AppendResult } from '../src/receive/write.ts';
 import { sqlOf } from './sql.ts';
 
@@ -39,6 +41,15 @@ const FIRST_DIGEST_AFTER_MS = 20 * 1000;
 const DIGEST_SAMPLES = 400_000;
 const DIGEST_RETRY_MS = 60 * 1000;
 
+/** What goes with the records of an append. */
+export interface AppendTerms {
+  readonly limits: ShardLimits;
+  /** Of the records' series, where active series are limited. */
+  readonly hashes: Uint32Array | null;
+}
+
+const NO_TERMS: AppendTerms = { limits: DEFAULT_SHARD_LIMITS, hashes: null };
+
 interface Totals {
   readonly segments: number;
   readonly duplicates: number;
@@ -51,6 +62,7 @@ export class Ingester extends DurableObject<unknown> {
   readonly #shelf: Shelf;
   readonly #values: Values;
   readonly #sql: Sql;
+  readonly #gate = new Gate(Math.random);
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
 
@@ -65,10 +77,23 @@ export class Ingester extends DurableObject<unknown> {
   }
 
   /** All records or none. When it returns, they are durable: nothing leaves the object before its writes are confirmed. */
-  async append(nowMs: number, records: readonly NewRecord[]): Promise<AppendResult> {
+  async append(
+    nowMs: number,
+    records: readonly NewRecord[],
+    { limits, hashes }: AppendTerms = NO_TERMS,
+  ): Promise<AppendResult> {
     for (const { body } of records) assertOwned(body);
+    const samples = records.reduce((sum, record) => sum + record.samples, 0);
+    const pending = this.#log.pending(DIGEST);
+    const room = { pendingBytes: pending.bytes, storageBytes: this.#sql.size() };
+    const refused = this.#gate.admit(nowMs, samples, hashes, limits, room);
+    if (refused !== null) {
+      // What waits is what makes it wait: the digest must not sleep until its time.
+      if (refused.status === 503 && pending.records > 0) await this.#arm(nowMs);
+      return refused;
+    }
     this.#log.append(nowMs, records);
-    const many = this.#log.pending(DIGEST).samples >= DIGEST_SAMPLES;
+    const many = pending.samples + samples >= DIGEST_SAMPLES;
     await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
     return { ok: true };
   }
@@ -175,6 +200,7 @@ export class Ingester extends DurableObject<unknown> {
       samplesDuplicate: totals.duplicates,
       samplesConflicting: totals.conflicts,
       conflictExample: totals.conflictExample,
+      activeSeries: this.#gate.activeSeries(),
     };
   }
 

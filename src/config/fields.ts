@@ -16,7 +16,7 @@ import { headerProblem, parseRemoteUrl, parseTarget } from './addresses.ts';
 import * as z from './zod.ts';
 
 /** A value that is text, checked and converted by `parse`, which throws an Error whose message is the hint. */
-function field<T>(expected: string, parse: (text: string) => T) {
+export function field<T>(expected: string, parse: (text: string) => T) {
   return z.pipe(
     z.string({ error: expected }),
     z.transform((text: string, payload) => {

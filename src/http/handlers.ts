@@ -32,7 +32,7 @@ const CONFIG_FILE = 'prometheus.yml';
 const healthy: Handler = () => text(200, 'Narthex is healthy.');
 
 const ready: Handler = async (c) => {
-  const { problems } = parseTokens(c.env.tokens);
+  const problems = await allProblems(c);
   try {
     await c.env.services.config();
   } catch (error) {
@@ -50,8 +50,13 @@ const page: Handler = async (c, caller, memory) =>
     tenant: caller.tenant,
     version: c.env.version,
     origin: new URL(c.req.url).origin,
-    problems: parseTokens(c.env.tokens).problems,
+    problems: await allProblems(c),
   });
+
+/** What is wrong with the deployment's secrets and variables. */
+async function allProblems(c: C): Promise<string[]> {
+  return [...parseTokens(c.env.tokens).problems, ...(await c.env.services.limitProblems())];
+}
 
 const metrics: Handler = async (c, caller, memory) => {
   const { services, version } = c.env;

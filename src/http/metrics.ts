@@ -181,6 +181,12 @@ function ingesterMetrics(out: Exposition, ingester: IngesterStatus): void {
     .counter('narthex_digest_conflicting_samples_total', 'Other values for a taken timestamp: the first was kept.')
     .add(ingester.samplesConflicting, of);
   out
+    .gauge(
+      'narthex_active_series',
+      'Series seen in the last 10 to 20 minutes, estimated within 1 %; only where series_limit is set, and counted in memory.',
+    )
+    .add(ingester.activeSeries, of);
+  out
     .gauge('narthex_cut_watermark_timestamp_seconds', 'Ranges that end at or before it have been cut into blocks.')
     .add(seconds(ingester.watermarkMs), of);
 

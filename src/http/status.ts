@@ -101,6 +101,8 @@ export interface IngesterStatus {
   /** Other values for a taken timestamp; the first was kept. */
   readonly samplesConflicting: number;
   readonly conflictExample: string | null;
+  /** Estimated number of active series; null when they are not limited, or nothing came since the object woke up. */
+  readonly activeSeries: number | null;
 }
 
 export interface BlockStatus {

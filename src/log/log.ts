@@ -206,11 +206,16 @@ export class Log {
     return this.#find(name) ?? undefined;
   }
 
-  /** What a consumer is not done with. */
-  pending(name: string): { records: number; samples: number } {
+  /** What a consumer is not done with; `bytes` are of bodies. */
+  pending(name: string): { records: number; samples: number; bytes: number } {
     const { cursor, state } = this.#consumer(name);
     const newest = this.#newest();
-    return { records: newest.seq - cursor, samples: newest.samplesIn - state.at };
+    const before = this.#sql.exec(
+      'SELECT bytes_in - length(body) AS before FROM record WHERE seq > ? ORDER BY seq LIMIT 1',
+      cursor,
+    )[0]?.['before'];
+    const bytes = newest.bytesIn - (typeof before === 'number' ? before : newest.bytesIn);
+    return { records: newest.seq - cursor, samples: newest.samplesIn - state.at, bytes };
   }
 
   /**

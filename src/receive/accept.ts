@@ -8,6 +8,7 @@
 
 import { DecodeError, type Decoded, decodeWrite, type Schema, TooManyError } from '../encoding/remote-write/decoded.ts';
 import { filterWrite } from '../encoding/remote-write/filter.ts';
+import { seriesHashes } from '../encoding/remote-write/hashes.ts';
 import { snappyCompress, SnappyError, snappyLength, snappyUncompress } from '../encoding/snappy.ts';
 import { owned } from '../model/bytes.ts';
 import { summary } from './explain.ts';
@@ -29,6 +30,8 @@ export interface Accepted {
   readonly ok: true;
   /** None when nothing is kept. To be appended all or none. */
   readonly records: readonly ReceivedRecord[];
+  /** Of the series in the records, in a buffer of their own; null when they were not asked for. */
+  readonly hashes: Uint32Array | null;
   readonly samples: number;
   readonly exemplars: number;
   /** Metadata of 1.0 that came beside the series, which is not stored. */
@@ -46,7 +49,14 @@ export interface NotAccepted {
   readonly message: string;
 }
 
-export function accept(schema: Schema, body: Uint8Array, limits: ReceiveLimits, nowMs: number): Accepted | NotAccepted {
+/** `hashSeries`: whether the series are to be told apart, for a limit on active ones. */
+export function accept(
+  schema: Schema,
+  body: Uint8Array,
+  limits: ReceiveLimits,
+  nowMs: number,
+  hashSeries = false,
+): Accepted | NotAccepted {
   const decoded = decode(schema, body, limits);
   if ('ok' in decoded) return decoded;
   const judged = validate(decoded, limits, nowMs);
@@ -66,6 +76,7 @@ export function accept(schema: Schema, body: Uint8Array, limits: ReceiveLimits, 
   return {
     ok: true,
     records,
+    hashes: hashSeries ? seriesHashes(decoded, judged.keep) : null,
     samples: judged.samples,
     exemplars: judged.exemplars,
     metadataIgnored: decoded.metadataCount,
@@ -79,13 +90,13 @@ function decode(schema: Schema, body: Uint8Array, limits: ReceiveLimits): Decode
     const length = snappyLength(body);
     if (length > limits.messageBytesMax) {
       return tooLarge(
-        `the request has ${length} B uncompressed, at most ${limits.messageBytesMax} B are taken; ${SMALLER}`,
+        `the request has ${length} B uncompressed, at most ${limits.messageBytesMax} B are taken; ${SMALLER}, or raise uncompressed_size_limit in NARTHEX_LIMITS`,
       );
     }
     const decoded = decodeWrite(schema, snappyUncompress(body, limits.messageBytesMax));
     if (decoded.sampleCount > limits.samplesMax) {
       return tooLarge(
-        `the request has ${decoded.sampleCount} samples, at most ${limits.samplesMax} are taken; ${SMALLER}`,
+        `the request has ${decoded.sampleCount} samples, at most ${limits.samplesMax} are taken; ${SMALLER}, or raise sample_limit in NARTHEX_LIMITS`,
       );
     }
     return decoded;

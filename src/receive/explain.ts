@@ -42,18 +42,18 @@ function detail(decoded: Decoded, s: number, reason: Reason, limits: ReceiveLimi
     case 'no_metric_name':
       return 'it has no label __name__';
     case 'too_many_labels':
-      return `it has ${end - start} labels, at most ${limits.labelsMax} are taken`;
+      return `it has ${end - start} labels, at most ${limits.labelsMax} are taken (label_limit in NARTHEX_LIMITS)`;
     case 'empty_label_name':
       return 'it has a label without a name';
     case 'duplicate_label':
       return `the label ${quoted(repeatedName(decoded, start, end))} comes twice`;
     case 'label_name_too_long': {
       const [label, bytes] = longest(decoded.nameStart, decoded.nameEnd, start, end);
-      return `the label name ${quoted(name(decoded, label))} has ${bytes} B, at most ${limits.nameBytesMax} are taken`;
+      return `the label name ${quoted(name(decoded, label))} has ${bytes} B, at most ${limits.nameBytesMax} are taken (label_name_length_limit in NARTHEX_LIMITS)`;
     }
     case 'label_value_too_long': {
       const [label, bytes] = longest(decoded.valueStart, decoded.valueEnd, start, end);
-      return `the value of ${quoted(name(decoded, label))} has ${bytes} B, at most ${limits.valueBytesMax} are taken`;
+      return `the value of ${quoted(name(decoded, label))} has ${bytes} B, at most ${limits.valueBytesMax} are taken (label_value_length_limit in NARTHEX_LIMITS)`;
     }
     case 'invalid_utf8':
       return 'a label is not valid UTF-8';
@@ -71,8 +71,8 @@ function outOfBounds(decoded: Decoded, s: number, reason: Reason, limits: Receiv
   // Dates end at 8.64e15 ms.
   const date = Math.abs(t) <= 8.64e15 ? ` (${new Date(t).toISOString()})` : '';
   return ahead
-    ? `timestamp ${t}${date} is ${duration(t - nowMs)} ahead of the receiver's clock, at most ${duration(limits.futureMs)} are taken; check the sender's clock`
-    : `timestamp ${t}${date} is ${duration(nowMs - t)} old, at most ${duration(limits.pastMs)} are taken`;
+    ? `timestamp ${t}${date} is ${duration(t - nowMs)} ahead of the receiver's clock, at most ${duration(limits.futureMs)} are taken (future_limit in NARTHEX_LIMITS); check the sender's clock`
+    : `timestamp ${t}${date} is ${duration(nowMs - t)} old, at most ${duration(limits.pastMs)} are taken (past_limit in NARTHEX_LIMITS)`;
 }
 
 /** The labels, shortened. */

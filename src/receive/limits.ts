@@ -20,6 +20,28 @@ export interface ReceiveLimits {
   readonly record: RecordLimits;
 }
 
+/** What a shard is held to; judged in the log's object, so it goes with each append. */
+export interface ShardLimits {
+  /** Samples a second on average; null is no limit. */
+  readonly samplesPerS: number | null;
+  /** How many may come at once. */
+  readonly samplesBurst: number;
+  /** Active series (active-series.ts); null is no limit. */
+  readonly seriesMax: number | null;
+  /** Bytes of records that may wait for the digest. */
+  readonly pendingBytesMax: number;
+}
+
+/** What holds for one tenant. */
+export interface TenantSettings {
+  readonly receive: ReceiveLimits;
+  readonly shard: ShardLimits;
+  /** Whether one replica of an HA pair is elected. */
+  readonly ha: boolean;
+  /** Names of the remotes that what is received goes out to. */
+  readonly relay: readonly string[];
+}
+
 /** What one record of the log may be. A larger request becomes several, appended as one. */
 export interface RecordLimits {
   readonly bodyBytesMax: number;
@@ -52,4 +74,18 @@ export const DEFAULT_RECEIVE_LIMITS: ReceiveLimits = {
     samplesMax: 100_000,
     allBytesMax: 28 * 1024 * 1024,
   },
+};
+
+/** Two bitmaps of a byte for each series that the limit allows: ten megabytes of an isolate's 128. */
+export const SERIES_LIMIT_MAX = 5_000_000;
+
+/**
+ * No rate and no number of series is anybody's but the owner's to choose. 512 MB are some 150 million samples, minutes of digesting, and far below
+ * the bound of the log, so that what was accepted is never dropped before it is digested.
+ */
+export const DEFAULT_SHARD_LIMITS: ShardLimits = {
+  samplesPerS: null,
+  samplesBurst: 0,
+  seriesMax: null,
+  pendingBytesMax: 512 * 1024 * 1024,
 };

@@ -15,15 +15,23 @@ import { negotiate } from './negotiate.ts';
 export type { ReceivedRecord };
 
 /** What the log answers. Expected outcomes are data: an error loses its class on the way out of an object. */
-export type AppendResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly status: 429 | 503; readonly retryAfterS: number; readonly message: string };
+export type AppendResult = { readonly ok: true } | NotAppended;
+
+/** Nothing was kept: the same request may come again. */
+export interface NotAppended {
+  readonly ok: false;
+  readonly status: 429 | 503;
+  readonly retryAfterS: number;
+  readonly message: string;
+}
 
 export interface WriteDeps {
   readonly limits: ReceiveLimits;
+  /** Whether the log wants to know which series come (a limit on active series). */
+  readonly hashSeries: boolean;
   readonly nowMs: number;
-  /** Appends all records or none; resolves when they are durable. */
-  append(tenant: string, records: readonly ReceivedRecord[]): Promise<AppendResult>;
+  /** Appends all records or none; resolves when they are durable. `hashes`: of their series, when wanted. */
+  append(tenant: string, records: readonly ReceivedRecord[], hashes: Uint32Array | null): Promise<AppendResult>;
   /** Counts an event: `requests:204`, `samples_in`, `refused_samples:too_old`, `refused_requests:snappy` … */
   count(event: string, n?: number): void;
 }
@@ -80,11 +88,11 @@ async function write(
     return refuse(schema, 'body', { status: 400, message: `the body ended before its end: ${String(error)}` });
   }
   if (body === null) {
-    const message = `the body is larger than ${bodyBytesMax} B; send smaller requests (queue_config: max_samples_per_send)`;
+    const message = `the body is larger than ${bodyBytesMax} B; send smaller requests (queue_config: max_samples_per_send), or raise body_size_limit in NARTHEX_LIMITS`;
     return refuse(schema, 'too_large', { status: 413, message });
   }
 
-  const accepted = accept(schema, body, deps.limits, deps.nowMs);
+  const accepted = accept(schema, body, deps.limits, deps.nowMs, deps.hashSeries);
   body = null;
   if (!accepted.ok) return refuse(schema, accepted.cause, accepted);
   return { schema, answer: await append(accepted, tenant, deps) };
@@ -92,9 +100,9 @@ async function write(
 
 /** Appends what was accepted, counts what became of all of it, and says so. */
 async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
-  const { records, samples, exemplars, refused, message } = accepted;
-  if (records.length > 0) {
-    const result = await appendOrRetry(records, tenant, deps);
+  const { samples, exemplars, refused, message } = accepted;
+  if (accepted.records.length > 0) {
+    const result = await appendOrRetry(accepted, tenant, deps);
     if (!result.ok) {
       deps.count(`unwritten_samples:${result.status}`, samples);
       return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
@@ -113,13 +121,9 @@ async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Prom
 }
 
 /** A log that fails, or cannot be reached, may have kept the records: they are sent again, and the same sample twice is one. */
-async function appendOrRetry(
-  records: readonly ReceivedRecord[],
-  tenant: string,
-  deps: WriteDeps,
-): Promise<AppendResult> {
+async function appendOrRetry({ records, hashes }: Accepted, tenant: string, deps: WriteDeps): Promise<AppendResult> {
   try {
-    return await deps.append(tenant, records);
+    return await deps.append(tenant, records, hashes);
   } catch (error) {
     deps.count('append_failed');
     return { ok: false, status: 503, retryAfterS: RETRY_AFTER_S, message: `the log did not take it: ${String(error)}` };

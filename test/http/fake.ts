@@ -112,6 +112,7 @@ export const ingester = (over: Partial<IngesterStatus> = {}): IngesterStatus => 
   samplesDuplicate: 12,
   samplesConflicting: 0,
   conflictExample: null,
+  activeSeries: null,
   ...over,
 });
 
@@ -157,6 +158,7 @@ export function fakeServices(status: SystemStatus = system(), over: Partial<Serv
       Promise.resolve({ ok: true, version: { ...version, source, version: 4 }, warnings: [] }),
     reload: () => Promise.resolve({ ok: true, version }),
     write: (request) => Promise.resolve(new Response(null, { status: request.method === 'POST' ? 204 : 405 })),
+    limitProblems: () => Promise.resolve([]),
     snapshot: (_tenant, name) => Promise.resolve({ done: true, name: name ?? SNAPSHOT, progress: '' }),
     snapshotBlocks: () => Promise.resolve([{ ulid: ULID, files: ['index', 'meta.json'] }]),
     file: () => Promise.resolve({ body: new Blob(['bytes']).stream() as unknown as ReadableStream, size: 5 }),

@@ -45,6 +45,7 @@ export class Receiver {
 
   async handle(request: Request): Promise<Outcome> {
     const response = await handleWrite(request, 'acme', {
+      hashSeries: false,
       limits: this.limits,
       nowMs: NOW,
       append: async (tenant, records) => {

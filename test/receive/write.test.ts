@@ -98,7 +98,7 @@ describe('a partly bad request', () => {
     expect(text).toBe(
       [
         '3 of 5 series refused, the other 2 series (2 samples) were written; do not send them again',
-        '- too_old, 2 series (4 samples); the first: series 1 {__name__="b", job="test"}: timestamp 1794657600000 (2026-11-14T12:00:00.000Z) is 8 d old, at most 7 d are taken',
+        '- too_old, 2 series (4 samples); the first: series 1 {__name__="b", job="test"}: timestamp 1794657600000 (2026-11-14T12:00:00.000Z) is 8 d old, at most 7 d are taken (past_limit in NARTHEX_LIMITS)',
         '- no_metric_name, 1 series (1 sample); the first: series 3 {job="x"}: it has no label __name__',
         '',
       ].join('\n'),
