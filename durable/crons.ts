@@ -8,7 +8,7 @@ import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce } from './configuration.ts';
-import { clock, info, network, warn } from './doors.ts';
+import { clock, info, network, tokens, warn } from './doors.ts';
 import { agents, catalogue, director, type Env, shards } from './env.ts';
 
 export interface CronDoors {
@@ -52,7 +52,7 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
   for (;;) {
     const { version, config } = await inForce(env);
     const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
-    const doors = { clock, fetch: network, self, userAgent, random: Math.random, warn };
+    const doors = { clock, fetch: network, self, userAgent, random: Math.random, tokens, warn };
     const ends = await Promise.all(agents(env).map((agent) => forwardRound(plan, agent, doors)));
     if (!ends.some(({ reload }) => reload)) return;
   }

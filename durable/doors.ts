@@ -1,5 +1,6 @@
 /** The doors of `src/` as a deployment opens them. */
 
+import type { Tokens } from '../src/forward/auth/authorize.ts';
 import type { Clock } from '../src/model/doors.ts';
 
 export const clock: Clock = {
@@ -13,3 +14,6 @@ export const warn = (message: string): void => console.warn(JSON.stringify({ lev
 
 /** `fetch` to the network; `fetch` itself must not be called as a method of something else. */
 export const network = (request: Request): Promise<Response> => fetch(request);
+
+/** OAuth 2.0 tokens of this isolate. */
+export const tokens: Tokens = new Map();

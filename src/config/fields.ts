@@ -12,7 +12,7 @@ import { quote } from './problems.ts';
 import { parseSize } from './sizes.ts';
 import { ACTIONS } from './relabel.ts';
 import type { Mapping } from './tree.ts';
-import { headerProblem, parseRemoteUrl, parseTarget } from './addresses.ts';
+import { headerProblem, parseRemoteUrl, parseTarget, SELF } from './addresses.ts';
 import * as z from './zod.ts';
 
 /** A value that is text, checked and converted by `parse`, which throws an Error whose message is the hint. */
@@ -113,6 +113,15 @@ export const metricsPath = field('a path like /metrics', (value) => {
 export const target = field('a target like "host:9100", or "self"', parseTarget);
 
 export const remoteUrl = field('a URL like https://host/api/v1/write', parseRemoteUrl);
+
+export const tokenUrl = field('a URL like https://host/oauth2/token', (value) =>
+  URL.canParse(value) && new URL(value).hostname === SELF
+    ? fail('a deployment gives no tokens')
+    : parseRemoteUrl(value),
+);
+
+/** A secret that is no header of its own. */
+export const secret = field('a secret', (value) => (value === '' ? fail() : wellFormed(withoutReference(value))));
 
 export const password = field('a password', (value) => wellFormed(withoutReference(value)));
 
@@ -215,6 +224,12 @@ export const params = z.pipe(
       .flatMap(([name, values]) => values.map((value): [string, string] => [name, value])),
   ),
 );
+
+/** Names and texts, in the order of the file. */
+export const texts = entries('a mapping of texts', 'a text', (name, value): [string, string] => {
+  if (typeof value !== 'string') throw new EntryError('value');
+  return [name, wellFormed(value)];
+});
 
 /** Set by Narthex itself, or about the connection; the list is Prometheus'. */
 const RESERVED: ReadonlySet<string> = new Set(

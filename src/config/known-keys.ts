@@ -89,8 +89,23 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('scrape_configs', 'never', NO_ZOOKEEPER, 'nerve_sd_configs serverset_sd_configs'),
   ...http('scrape_configs'),
 
-  ...keys('remote_write', 'later', LATER, 'write_relabel_configs sigv4 azuread google_iam failed_request_logging'),
-  ...http('remote_write').filter(({ key }) => key !== 'follow_redirects' && key !== 'enable_http2'),
+  ...keys('remote_write', 'later', LATER, 'write_relabel_configs failed_request_logging'),
+  ...http('remote_write').filter(({ key }) => !['follow_redirects', 'enable_http2', 'oauth2'].includes(key)),
+  ...keys(
+    'remote_write',
+    'never',
+    'its key is a file: use oauth2 with the grant_type urn:ietf:params:oauth:grant-type:jwt-bearer and the key in client_certificate_key',
+    'google_iam',
+  ),
+
+  ...keys('oauth2', 'never', NO_FILES, 'client_secret_file client_certificate_key_file'),
+  ...keys('oauth2', 'never', NO_MANAGER, 'client_secret_ref client_certificate_key_ref'),
+  ...keys('oauth2', 'never', NO_TLS, 'tls_config'),
+  ...keys('oauth2', 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
+  ...keys('sigv4', 'never', 'a Worker has no AWS profiles', 'profile'),
+  ...keys('sigv4', 'later', 'Narthex does not assume roles yet', 'role_arn external_id use_fips_sts_endpoint'),
+  ...keys('azuread', 'never', 'a Worker has no identity in Azure: use oauth', 'managed_identity workload_identity sdk'),
+  ...keys('azuread', 'later', LATER, 'scope'),
 
   ...keys('basic_auth', 'later', LATER, 'username_file password_file'),
   ...keys('basic_auth', 'never', NO_MANAGER, 'username_ref password_ref'),

@@ -98,6 +98,7 @@ function toRemoteWrite(parsed: ParsedRemoteWrite): RemoteWriteConfig {
     remoteTimeoutMs: parsed.remote_timeout ?? DEFAULT_REMOTE_TIMEOUT_MS,
     headers: parsed.headers ?? [],
     ...toCredentials(parsed),
+    ...toIdentity(parsed),
     followRedirects: parsed.follow_redirects ?? true,
     minBackoffMs: parsed.queue_config?.min_backoff ?? DEFAULT_MIN_BACKOFF_MS,
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
@@ -117,5 +118,49 @@ function toCredentials({
     ...(authorization === undefined
       ? {}
       : { authorization: { type: authorization.type ?? 'Bearer', credentials: authorization.credentials ?? '' } }),
+  };
+}
+
+/** Microsoft's clouds: who gives tokens, and for what (prometheus/prometheus, storage/remote/azuread). */
+const AZURE = {
+  AzurePublic: ['https://login.microsoftonline.com', 'https://monitor.azure.com//.default'],
+  AzureGovernment: ['https://login.microsoftonline.us', 'https://monitor.azure.us//.default'],
+  AzureChina: ['https://login.chinacloudapi.cn', 'https://monitor.azure.cn//.default'],
+} as const;
+
+/** What a remote may have besides credentials. Azure's is OAuth 2.0 with an address of its own. */
+function toIdentity({ oauth2, sigv4, azuread }: ParsedRemoteWrite): Pick<RemoteWriteConfig, 'oauth2' | 'sigv4'> {
+  if (sigv4 !== undefined) {
+    const { region, access_key: accessKey, secret_key: secretKey, service_name } = sigv4;
+    return { sigv4: { region, accessKey, secretKey, serviceName: service_name || 'aps' } };
+  }
+  if (azuread !== undefined) {
+    const [host, scope] = AZURE[azuread.cloud ?? 'AzurePublic'];
+    const { client_id: clientId, client_secret: clientSecret, tenant_id } = azuread.oauth;
+    const tokenUrl = `${host}/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`;
+    return { oauth2: { clientId, clientSecret, tokenUrl, scopes: [scope], endpointParams: [] } };
+  }
+  if (oauth2 === undefined) return {};
+  const isJwt = oauth2.grant_type !== undefined && oauth2.grant_type !== 'client_credentials';
+  return {
+    oauth2: {
+      clientId: oauth2.client_id,
+      clientSecret: oauth2.client_secret ?? '',
+      tokenUrl: oauth2.token_url,
+      scopes: oauth2.scopes ?? [],
+      endpointParams: oauth2.endpoint_params ?? [],
+      ...(isJwt
+        ? {
+            jwt: {
+              key: oauth2.client_certificate_key ?? '',
+              keyId: oauth2.client_certificate_key_id ?? '',
+              algorithm: oauth2.signature_algorithm ?? 'RS256',
+              issuer: oauth2.iss ?? '',
+              audience: oauth2.audience ?? '',
+              claims: oauth2.claims ?? [],
+            },
+          }
+        : {}),
+    },
   };
 }

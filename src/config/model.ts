@@ -71,7 +71,10 @@ export interface StaticConfig {
 
 export type RemoteWriteProto = 'prometheus.WriteRequest' | 'io.prometheus.write.v2.Request';
 
+/** At most one of the credentials, `oauth2` and `sigv4`. */
 export interface RemoteWriteConfig extends Credentials {
+  readonly oauth2?: OAuth2Config;
+  readonly sigv4?: SigV4Config;
   /** Unique; the cursor in the log is kept under it. Defaults to the URL. */
   readonly name: string;
   readonly url: string;
@@ -86,6 +89,34 @@ export interface RemoteWriteConfig extends Credentials {
   readonly sampleAgeLimitMs: number;
   /** 307 and 308, to the same origin only. */
   readonly followRedirects: boolean;
+}
+
+/** Values are secrets, but for where and for what a token is asked. */
+export interface OAuth2Config {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly tokenUrl: string;
+  readonly scopes: readonly string[];
+  readonly endpointParams: readonly (readonly [name: string, value: string])[];
+  /** The grant is a JWT that is signed with `key` (PKCS #8, PEM); without, it is client credentials. */
+  readonly jwt?: {
+    readonly key: string;
+    readonly keyId: string;
+    readonly algorithm: 'RS256' | 'RS384' | 'RS512';
+    /** Empty is the client. */
+    readonly issuer: string;
+    /** Empty is the token URL. */
+    readonly audience: string;
+    readonly claims: readonly (readonly [name: string, value: string])[];
+  };
+}
+
+/** Keys are secrets. */
+export interface SigV4Config {
+  readonly region: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly serviceName: string;
 }
 
 /** Where the configuration in force came from. */

@@ -47,6 +47,7 @@ export function checkRules(tree: Tree): Problem[] {
   for (const [i, remote] of remotes.entries()) {
     const path = ['remote_write', i];
     checkAuth(remote, path, report);
+    checkIdentity(remote, path, report);
     checkHeaders(remote, path, report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkMeaning(remote, path, report);
@@ -107,6 +108,30 @@ function checkRelabels(section: Mapping, path: Path, key: string, report: Report
   for (const [i, rule] of list(section[key]).entries()) {
     if (typeof rule === 'string' || Array.isArray(rule)) continue;
     checkRelabel(mapping(rule), [...path, key, i], report);
+  }
+}
+
+/** A remote says in one way who it is from. */
+function checkIdentity(remote: Mapping, path: Path, report: Report): void {
+  const ways = ['basic_auth', 'authorization', 'oauth2', 'sigv4', 'azuread'];
+  const set = ways.filter((way) => remote[way] !== undefined);
+  // Of the first two the rule above speaks.
+  const second = set.slice(1).find((way) => way !== 'authorization');
+  if (second !== undefined) {
+    report([...path, second], {
+      expected: `at most one of ${ways.join(', ')}`,
+      got: `${set.join(' and ')}`,
+      part: 'key',
+    });
+  }
+  const oauth2 = mapping(remote['oauth2']);
+  const key = [...path, 'oauth2', 'client_certificate_key'];
+  const isJwt = String(oauth2['grant_type']).endsWith(':jwt-bearer');
+  const others = Object.keys(oauth2).some(
+    (name) => name.startsWith('client_certificate_key_') && !name.endsWith('_id'),
+  );
+  if (isJwt && oauth2['client_certificate_key'] === undefined && !others) {
+    report(key, { expected: 'a key in PEM: the grant is a signed JWT' });
   }
 }
 

@@ -36,7 +36,7 @@ function refusedKey(tree: Tree, path: Path, key: string): Problem[] {
 
 /** A key that Prometheus knows; where its own keys differ in their reasons (`tls_config`), each of those. */
 function unsupported(tree: Tree, path: Path, known: KnownKey): Problem[] {
-  const inner = knownKeys(known.key);
+  const inner = SUPPORTED_KEYS[known.key] === undefined ? knownKeys(known.key) : new Map<string, KnownKey>();
   const value = valueAt(tree.value, path);
   if (inner.size > 0 && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 0) {
     return Object.keys(value).flatMap((key) => refusedKey(tree, path, key));

@@ -22,10 +22,13 @@ import {
   regex,
   relabelAction,
   remoteUrl,
+  secret,
   size,
   target,
   targetLabels,
   text,
+  texts,
+  tokenUrl,
   whole,
 } from './fields.ts';
 import * as z from './zod.ts';
@@ -73,6 +76,35 @@ const scrapeConfig = mapping({
   metric_relabel_configs: list(relabelConfig),
 });
 
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+
+const oauth2 = mapping({
+  client_id: nonEmpty('a client id'),
+  client_secret: z.optional(secret),
+  token_url: tokenUrl,
+  scopes: list(nonEmpty('a scope')),
+  endpoint_params: z.optional(texts),
+  grant_type: z.optional(oneOf('client_credentials', JWT_BEARER)),
+  client_certificate_key: z.optional(secret),
+  client_certificate_key_id: z.optional(text),
+  signature_algorithm: z.optional(oneOf('RS256', 'RS384', 'RS512')),
+  iss: z.optional(text),
+  audience: z.optional(text),
+  claims: z.optional(texts),
+});
+
+const sigv4 = mapping({
+  region: nonEmpty('a region like eu-central-1'),
+  access_key: secret,
+  secret_key: secret,
+  service_name: z.optional(text),
+});
+
+const azuread = mapping({
+  cloud: z.optional(oneOf('AzurePublic', 'AzureGovernment', 'AzureChina')),
+  oauth: mapping({ client_id: secret, client_secret: secret, tenant_id: secret }),
+});
+
 const queueConfig = mapping({
   capacity: z.optional(whole),
   max_shards: z.optional(whole),
@@ -99,6 +131,9 @@ const remoteWrite = mapping({
   headers: z.optional(headers),
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
+  oauth2: z.optional(oauth2),
+  sigv4: z.optional(sigv4),
+  azuread: z.optional(azuread),
   follow_redirects: z.optional(flag),
   enable_http2: z.optional(flag),
   round_robin_dns: z.optional(only(false, 'Workers resolve names themselves')),
@@ -129,6 +164,10 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   remote_write: Object.keys(remoteWrite.shape),
   queue_config: Object.keys(queueConfig.shape),
   metadata_config: Object.keys(metadataConfig.shape),
+  oauth2: Object.keys(oauth2.shape),
+  sigv4: Object.keys(sigv4.shape),
+  azuread: Object.keys(azuread.shape),
+  oauth: Object.keys(azuread.shape.oauth.shape),
   basic_auth: Object.keys(basicAuth.shape),
   authorization: Object.keys(authorization.shape),
 };

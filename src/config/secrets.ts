@@ -8,9 +8,17 @@ export const SECRET = '<secret>';
 const SECTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['basic_auth', ['username', 'username_file', 'password_file']],
   ['authorization', ['type', 'credentials_file']],
-  ['oauth2', ['client_id', 'client_secret_file', 'scopes', 'token_url']],
-  ['sigv4', ['region', 'profile', 'role_arn']],
+  [
+    'oauth2',
+    'client_id client_secret_file client_certificate_key_id scopes token_url grant_type signature_algorithm iss audience'.split(
+      ' ',
+    ),
+  ],
+  ['endpoint_params', []],
+  ['claims', []],
+  ['sigv4', ['region', 'profile', 'role_arn', 'service_name']],
   ['azuread', ['cloud']],
+  ['oauth', []],
   ['google_iam', ['credentials_file']],
   ['headers', []],
   ['http_headers', []],
@@ -23,6 +31,7 @@ const KEYS: ReadonlySet<string> = new Set([
   'credentials',
   'bearer_token',
   'client_secret',
+  'client_certificate_key',
   'secret_key',
   'key',
 ]);

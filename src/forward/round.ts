@@ -219,7 +219,7 @@ async function post(
     return log.retried(clock.now(), remote.name, requests, requests * request.samples, error);
   };
   for (let attempt = 0; ; attempt++) {
-    const answer = await send(remote, schema, request.body, attempt, isSelf ? { ...doors, fetch: doors.self } : doors);
+    const answer = await send(remote, schema, request.body, attempt, doors, isSelf ? doors.self : doors.fetch);
     const decision = decide(answer, {
       schema,
       samples: request.samples,

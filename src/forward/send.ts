@@ -1,7 +1,8 @@
 /** One remote-write request and its answer. Never rejects: no answer is an answer too (status 0). */
 
-import type { Credentials, RemoteWriteConfig } from '../config/model.ts';
-import type { Clock, Fetch } from '../model/doors.ts';
+import type { RemoteWriteConfig } from '../config/model.ts';
+import { type AuthDoors, authorize } from './auth/authorize.ts';
+import { forget } from './auth/oauth2.ts';
 import type { Answer } from './retry.ts';
 
 /** As much of a remote's words as Prometheus logs. */
@@ -12,20 +13,19 @@ const REDIRECTS_MAX = 10;
 
 const TIMED_OUT = Symbol('timed out');
 
-export interface SendDoors {
-  readonly clock: Clock;
-  readonly fetch: Fetch;
+export interface SendDoors extends AuthDoors {
   /** `Narthex/<version>`. */
   readonly userAgent: string;
 }
 
-/** `body` is a snappy-compressed message of that schema; `attempt` 0 is the first try. */
+/** `body` is a snappy-compressed message of that schema; `attempt` 0 is the first try. `fetch` reaches the remote. */
 export async function send(
   remote: RemoteWriteConfig,
   schema: 1 | 2,
   body: Uint8Array,
   attempt: number,
   doors: SendDoors,
+  fetch = doors.fetch,
 ): Promise<Answer> {
   const abort = new AbortController();
   const timeout = doors.clock.sleepUntil(doors.clock.now() + remote.remoteTimeoutMs).then((): typeof TIMED_OUT => {
@@ -36,11 +36,18 @@ export async function send(
   let head: Answer | null = null;
   try {
     const exchange = async (): Promise<Answer> => {
-      const headers = headersOf(remote, schema, attempt, doors.userAgent);
       let url = remote.url;
+      let refused = false;
       for (let redirects = 0; ; redirects++) {
+        const headers = await headersOf(remote, url, schema, body, attempt, doors);
         const init = { method: 'POST', headers, body, redirect: 'manual', signal: abort.signal } as const;
-        const response = await doors.fetch(new Request(url, init));
+        const response = await fetch(new Request(url, init));
+        if (response.status === 401 && !refused && remote.oauth2 !== undefined && forget(remote.oauth2, doors.tokens)) {
+          // The token may have been withdrawn: a new one decides.
+          refused = true;
+          discard(response);
+          continue;
+        }
         const next = redirects < REDIRECTS_MAX ? redirectOf(remote, url, response) : null;
         if (next === null) {
           head = headOf(response);
@@ -78,29 +85,30 @@ const noAnswer = (text: string): Answer => ({
   text,
 });
 
-function headersOf(remote: RemoteWriteConfig, schema: 1 | 2, attempt: number, userAgent: string): Headers {
+async function headersOf(
+  remote: RemoteWriteConfig,
+  url: string,
+  schema: 1 | 2,
+  body: Uint8Array,
+  attempt: number,
+  doors: SendDoors,
+): Promise<Headers> {
   // Configured headers first: the reserved ones below cannot be overridden (specification: MUST NOT).
   const headers = new Headers(remote.headers.map(([name, value]) => [name, value] as [string, string]));
-  const authorization = authorizationOf(remote);
-  if (authorization !== null) headers.set('Authorization', authorization);
-  headers.set('User-Agent', userAgent);
-  headers.set('Content-Encoding', 'snappy');
-  headers.set(
-    'Content-Type',
-    schema === 2 ? 'application/x-protobuf;proto=io.prometheus.write.v2.Request' : 'application/x-protobuf',
-  );
-  headers.set('X-Prometheus-Remote-Write-Version', schema === 2 ? '2.0.0' : '0.1.0');
-  if (attempt > 0) headers.set('Retry-Attempt', String(attempt));
+  const content = {
+    'Content-Encoding': 'snappy',
+    'Content-Type':
+      schema === 2 ? 'application/x-protobuf;proto=io.prometheus.write.v2.Request' : 'application/x-protobuf',
+    'X-Prometheus-Remote-Write-Version': schema === 2 ? '2.0.0' : '0.1.0',
+  };
+  const own = {
+    ...(await authorize(remote, { method: 'POST', url, headers: content, body }, doors)),
+    ...content,
+    'User-Agent': doors.userAgent,
+    ...(attempt > 0 ? { 'Retry-Attempt': String(attempt) } : {}),
+  };
+  for (const [name, value] of Object.entries(own)) headers.set(name, value);
   return headers;
-}
-
-/** The Authorization header of configured credentials; null without. */
-export function authorizationOf({ basicAuth, authorization }: Credentials): string | null {
-  if (basicAuth !== undefined) {
-    const bytes = new TextEncoder().encode(`${basicAuth.username}:${basicAuth.password}`);
-    return `Basic ${btoa(String.fromCharCode(...bytes))}`;
-  }
-  return authorization === undefined ? null : `${authorization.type} ${authorization.credentials}`;
 }
 
 function headOf(response: Response): Answer {

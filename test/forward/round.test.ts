@@ -76,6 +76,7 @@ function world(remotes: readonly RemoteWriteConfig[]) {
       fetch,
       self: () => Promise.reject(new Error('not self')),
       random: () => 0.5,
+      tokens: new Map(),
       userAgent: 'Narthex/test',
       warn: () => undefined,
     });
