@@ -3,9 +3,16 @@
 import type { Sql, SqlRow } from '../src/log/sql.ts';
 
 export function sqlOf(storage: DurableObjectStorage): Sql {
+  let rowsWritten = 0;
   return {
-    exec: (query, ...bindings) => storage.sql.exec(query, ...bindings).toArray() as SqlRow[],
+    exec: (query, ...bindings) => {
+      const cursor = storage.sql.exec(query, ...bindings);
+      const rows = cursor.toArray() as SqlRow[];
+      rowsWritten += cursor.rowsWritten;
+      return rows;
+    },
     transaction: (body) => storage.transactionSync(body),
     size: () => storage.sql.databaseSize,
+    rowsWritten: () => rowsWritten,
   };
 }

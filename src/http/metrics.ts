@@ -162,6 +162,12 @@ function logMetrics(out: Exposition, log: string, status: LogStatus): void {
   out.counter('narthex_log_samples_appended_total', 'Samples ever appended.').add(status.samplesIn, of);
   out.counter('narthex_log_appended_bytes_total', 'Bytes ever appended.').add(status.bytesIn, of);
   out
+    .counter(
+      'narthex_object_rows_written_total',
+      "Rows that the log's object has written, as the platform bills them (deletions too, alarms not). Resets when the object sleeps.",
+    )
+    .add(status.rowsWritten, of);
+  out
     .gauge('narthex_log_set_aside_records', 'Records that could not be read and were set aside.')
     .add(status.setAside.length, of);
   out

@@ -16,6 +16,8 @@ export interface LogStatus {
   readonly recordsIn: number;
   readonly samplesIn: number;
   readonly bytesIn: number;
+  /** Rows that the log's object has written since it woke, for the log or anything else, as the platform bills them; alarms are not counted. */
+  readonly rowsWritten: number;
   /** Records that could not be read, set aside with their reason. */
   readonly setAside: readonly { readonly seq: number; readonly reason: string }[];
 }

@@ -278,6 +278,7 @@ export class Log {
         recordsIn: newest.seq,
         samplesIn: newest.samplesIn,
         bytesIn: newest.bytesIn,
+        rowsWritten: this.#sql.rowsWritten(),
         setAside: aside.map((row) => ({ seq: row['seq'] as number, reason: row['reason'] as string })),
       },
       consumers,

@@ -10,4 +10,6 @@ export interface Sql {
   transaction<T>(body: () => T): T;
   /** Bytes of the database on disk. */
   size(): number;
+  /** Rows that were written through this door since it was opened, as the platform counts and bills them: a deleted row is one too. */
+  rowsWritten(): number;
 }

@@ -28,6 +28,7 @@ export const log = (over: Partial<LogStatus> = {}): LogStatus => ({
   recordsIn: 160,
   samplesIn: 123_456,
   bytesIn: 4_000_000,
+  rowsWritten: 321,
   setAside: [],
   ...over,
 });

@@ -40,6 +40,7 @@ export function sqlite(path = ':memory:'): Sql & { close(): void } {
           'size'
         ],
       ),
+    rowsWritten: () => Number(db.prepare('SELECT total_changes() AS changes').get()?.['changes']),
     close: () => db.close(),
   };
 }
