@@ -34,7 +34,7 @@ const RECORD_LIMITS = { samplesMax: 10_000, bytesMax: 512 * 1024 };
 const RESCUE_EVERY_MS = 25_000;
 
 /** What the agent tells of a target; the configuration knows the rest. */
-export type AgentReport = Omit<AgentStatus, 'targets'> & { readonly journal: Journal };
+export type AgentReport = Omit<AgentStatus, 'targets' | 'droppedTargets'> & { readonly journal: Journal };
 
 export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor {
   readonly #log: Log;

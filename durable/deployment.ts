@@ -4,7 +4,8 @@ import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { loadConfig } from '../src/config/load.ts';
 import type { Config } from '../src/config/model.ts';
-import { targetsOf } from '../src/discovery/targets.ts';
+import { NOTHING_DISCOVERED } from '../src/discovery/group.ts';
+import { resolveTargets } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
 import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { handleWrite } from '../src/receive/write.ts';
@@ -83,10 +84,12 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
 
 function agentStatus({ journal, ...report }: AgentReport, config: Config): AgentStatus {
   const urls = new Map(config.remoteWrites.map((remote) => [remote.name, remote.url]));
+  const { targets, dropped, refused } = resolveTargets(config, NOTHING_DISCOVERED);
   return {
     ...report,
     remotes: report.remotes.map((remote) => ({ ...remote, url: urls.get(remote.name) ?? '' })),
-    targets: targetsOf(config).map((target): TargetStatus => {
+    droppedTargets: [...refused, ...dropped.map((target) => ({ ...target, reason: null }))],
+    targets: targets.map((target): TargetStatus => {
       const last = journal.targets[target.key];
       return {
         key: target.key,

@@ -192,17 +192,7 @@ export const externalLabels = z.pipe(
   toLabels,
 );
 
-export const targetLabels = z.pipe(
-  entries('a mapping of labels', 'a label value', (name, value) => {
-    const pair = label(name, value);
-    if (name.startsWith('__')) {
-      const hint = 'labels that begin with "__" need relabelling, which Narthex does not support yet';
-      throw new EntryError('key', hint, 'another label name');
-    }
-    return pair;
-  }),
-  toLabels,
-);
+export const targetLabels = z.pipe(entries('a mapping of labels', 'a label value', label), toLabels);
 
 /** URL parameters, one entry a value, sorted by name as Prometheus sends them. */
 export const params = z.pipe(

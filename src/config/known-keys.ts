@@ -69,7 +69,7 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     'scrape_configs',
     'later',
     LATER,
-    'relabel_configs track_timestamps_staleness scrape_protocols fallback_scrape_protocol ' +
+    'track_timestamps_staleness scrape_protocols fallback_scrape_protocol ' +
       'scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb ' +
       'scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
       'native_histogram_bucket_limit native_histogram_min_bucket_factor keep_dropped_targets ' +

@@ -86,6 +86,7 @@ function toScrapeConfig(parsed: ParsedScrapeConfig, globalIntervalMs: number, gl
       targets: targets ?? [],
       labels: labels ?? [],
     })),
+    relabelConfigs: (parsed.relabel_configs ?? []).map(toRelabel),
     metricRelabelConfigs: (parsed.metric_relabel_configs ?? []).map(toRelabel),
   };
 }

@@ -59,6 +59,8 @@ export interface ScrapeConfig extends Credentials {
   /** Samples a scrape may have; 0 is no limit. */
   readonly sampleLimit: number;
   readonly staticConfigs: readonly StaticConfig[];
+  /** For targets, before they are scraped. */
+  readonly relabelConfigs: readonly RelabelConfig[];
   /** For samples, after the target's labels were added and before external ones are. */
   readonly metricRelabelConfigs: readonly RelabelConfig[];
 }

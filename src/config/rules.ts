@@ -35,6 +35,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkTimeout(scrape, path, intervalMs, report);
     checkAuth(scrape, path, report);
     checkTargets(scrape, path, report);
+    checkRelabels(scrape, path, 'relabel_configs', report);
     checkRelabels(scrape, path, 'metric_relabel_configs', report);
   }
   unique(

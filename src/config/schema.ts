@@ -73,6 +73,7 @@ const scrapeConfig = mapping({
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
   static_configs: list(staticConfig),
+  relabel_configs: list(relabelConfig),
   metric_relabel_configs: list(relabelConfig),
 });
 
@@ -160,6 +161,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   global: Object.keys(global.shape),
   scrape_configs: Object.keys(scrapeConfig.shape),
   static_configs: Object.keys(staticConfig.shape),
+  relabel_configs: Object.keys(relabelConfig.shape),
   metric_relabel_configs: Object.keys(relabelConfig.shape),
   remote_write: Object.keys(remoteWrite.shape),
   queue_config: Object.keys(queueConfig.shape),

@@ -1,29 +1,35 @@
 /**
- * From target groups to targets: Prometheus' `PopulateDiscoveredLabels`, `PopulateLabels` and `URL` (scrape/target.go), without relabelling.
+ * From target groups to targets: Prometheus' `PopulateDiscoveredLabels`, `PopulateLabels` and `URL` (scrape/target.go).
  *
- * The one invariant: only `static_configs` make a target that is the deployment itself. Whatever discovery answers, it cannot point the
- * deployment at itself.
+ * The one invariant: only `static_configs` make a target that is the deployment itself. Whatever discovery answers or relabelling makes of
+ * it, it cannot point the deployment at itself.
  */
 
 import { parseTarget } from '../config/addresses.ts';
 import { formatDuration, parseDuration } from '../config/duration.ts';
 import type { Config, ScrapeConfig } from '../config/model.ts';
 import { type Labels, labelsFrom, labelValue } from '../model/labels.ts';
+import { relabelled, rulesOf } from '../relabel/relabel.ts';
 import { offsetOf } from '../scrape/slots.ts';
 import { identityOf, keyOf, SELF, type Target } from '../scrape/target.ts';
 import { ADDRESS, type DiscoveredGroups, merged, NOTHING_DISCOVERED, type TargetGroup } from './group.ts';
 
 const PARAM = '__param_';
 
-/** A target that cannot be scraped, and why; Prometheus logs these and drops them. */
-export interface RefusedTarget {
+/** A target that relabelling dropped. */
+export interface DroppedTarget {
   readonly job: string;
   readonly discovered: Labels;
+}
+
+/** A target that cannot be scraped, and why; Prometheus logs these and drops them. */
+export interface RefusedTarget extends DroppedTarget {
   readonly reason: string;
 }
 
 export interface ResolvedTargets {
   readonly targets: readonly Target[];
+  readonly dropped: readonly DroppedTarget[];
   readonly refused: readonly RefusedTarget[];
 }
 
@@ -33,6 +39,7 @@ export const targetsOf = (config: Config, groups: DiscoveredGroups = NOTHING_DIS
 
 export function resolveTargets(config: Config, groups: DiscoveredGroups): ResolvedTargets {
   const targets = new Map<string, Target>();
+  const dropped: DroppedTarget[] = [];
   const refused: RefusedTarget[] = [];
   for (const scrape of config.scrapeConfigs) {
     const found = groups.get(scrape.jobName) ?? [];
@@ -40,14 +47,15 @@ export function resolveTargets(config: Config, groups: DiscoveredGroups): Resolv
       for (const labels of group.targets) {
         const discovered = discoveredLabels(scrape, labels, group.labels);
         const target = targetOf(scrape, discovered, literal);
-        if (typeof target === 'string') refused.push({ job: scrape.jobName, discovered, reason: target });
+        if (target === null) dropped.push({ job: scrape.jobName, discovered });
+        else if (typeof target === 'string') refused.push({ job: scrape.jobName, discovered, reason: target });
         else if (!targets.has(target.key)) targets.set(target.key, target);
       }
     };
     for (const group of staticGroups(scrape)) add(group, true);
     for (const group of found) add(group, false);
   }
-  return { targets: [...targets.values()], refused };
+  return { targets: [...targets.values()], dropped, refused };
 }
 
 /** `static_configs` as groups. */
@@ -73,14 +81,16 @@ function discoveredLabels(config: ScrapeConfig, target: Labels, group: Labels): 
   ]);
 }
 
-/** The target, or why there is none. `literal`: the configuration file itself names the address. */
-function targetOf(config: ScrapeConfig, discovered: Labels, literal: boolean): Target | string {
-  // Relabelling is to come between the two.
-  const all = discovered;
+/** The target, or why there is none; null when a rule drops it. `fromFile`: the configuration file itself names the address. */
+function targetOf(config: ScrapeConfig, discovered: Labels, fromFile: boolean): Target | string | null {
+  const all = relabelled(rulesOf(config.relabelConfigs), discovered);
+  if (all === null) return null;
   const invalid = all.find(({ name, value }) => !name.isWellFormed() || !value.isWellFormed());
   if (invalid !== undefined) return `invalid label value for ${JSON.stringify(invalid.name)}`;
   const address = labelValue(all, ADDRESS);
   if (address === '') return 'no address';
+  // What a rule made of it, the file does not name.
+  const literal = fromFile && address === labelValue(discovered, ADDRESS);
   const unfit = addressProblem(address, literal);
   if (unfit !== null) return unfit;
   const scheme = labelValue(all, '__scheme__');

@@ -64,6 +64,13 @@ export interface TargetStatus {
   readonly lastError: string | null;
 }
 
+/** A target that is not scraped: a rule dropped it, or it cannot be scraped, for the reason given. */
+export interface DroppedTargetStatus {
+  readonly job: string;
+  readonly discovered: Labels;
+  readonly reason: string | null;
+}
+
 export interface AgentStatus {
   readonly name: string;
   readonly epoch: number;
@@ -72,6 +79,7 @@ export interface AgentStatus {
   readonly log: LogStatus;
   readonly remotes: readonly ConsumerStatus[];
   readonly targets: readonly TargetStatus[];
+  readonly droppedTargets: readonly DroppedTargetStatus[];
   /** Highest sample timestamp ever appended, Unix ms. */
   readonly highestMs: number | null;
   /** Scrapes appended, and those refused, by reason; stored with the event. */

@@ -2,7 +2,7 @@
 
 import type { Labels } from '../model/labels.ts';
 import { prometheusDuration, redactedUrl, timestamp } from './humanise.ts';
-import type { SystemStatus, TargetStatus } from './status.ts';
+import type { DroppedTargetStatus, SystemStatus, TargetStatus } from './status.ts';
 
 /** Go's zero time: how Prometheus says "never". */
 const NEVER = '0001-01-01T00:00:00Z';
@@ -11,14 +11,16 @@ const NEVER = '0001-01-01T00:00:00Z';
 export function targetsData(status: SystemStatus, state: string | null, scrapePool: string | null): object {
   const wanted = (state ?? 'any').toLowerCase();
   const targets = status.agents.flatMap((agent) => agent.targets);
+  const dropped = status.agents
+    .flatMap((agent) => agent.droppedTargets)
+    .filter(({ job }) => scrapePool === null || job === scrapePool);
   return {
     activeTargets:
       wanted === 'dropped'
         ? []
         : targets.filter((target) => scrapePool === null || target.job === scrapePool).map(activeTarget),
-    // Nothing drops a target yet: there is no relabelling.
-    droppedTargets: [],
-    droppedTargetCounts: {},
+    droppedTargets: wanted === 'active' ? [] : dropped.map(droppedTarget),
+    droppedTargetCounts: countsOf(dropped),
   };
 }
 
@@ -37,6 +39,19 @@ function activeTarget(target: TargetStatus): object {
     scrapeInterval: prometheusDuration(target.intervalMs),
     scrapeTimeout: prometheusDuration(target.timeoutMs),
   };
+}
+
+/** `error` is Narthex' own: why a target that no rule dropped cannot be scraped all the same. */
+const droppedTarget = ({ job, discovered, reason }: DroppedTargetStatus): object => ({
+  discoveredLabels: record(discovered),
+  scrapePool: job,
+  ...(reason === null ? {} : { error: reason }),
+});
+
+function countsOf(dropped: readonly DroppedTargetStatus[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { job } of dropped) counts[job] = (counts[job] ?? 0) + 1;
+  return counts;
 }
 
 const record = (labels: Labels): Record<string, string> =>

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { ScrapeConfig } from '../../src/config/model.ts';
-import { labelsOf } from '../../src/discovery/group.ts';
+import { labelsOf, NOTHING_DISCOVERED } from '../../src/discovery/group.ts';
 import { resolveTargets, targetsOf } from '../../src/discovery/targets.ts';
 import { formatLabels, type Labels, labelsFrom } from '../../src/model/labels.ts';
 import type { Target } from '../../src/scrape/target.ts';
+import { ruleFrom, type RuleText } from '../relabel/rules.ts';
 import { scrapeConfig } from '../scrape/configs.ts';
 
 const targets = (...scrapeConfigs: ScrapeConfig[]): readonly Target[] =>
@@ -172,5 +173,118 @@ describe('discovered targets', () => {
     const said = reasons(labels, { __address__: 'fine:1' });
     expect(said).toEqual([typeof reason === 'string' ? reason : expect.stringMatching(reason)]);
     expect(resolve(labels, { __address__: 'fine:1' }).targets).toHaveLength(2);
+  });
+});
+
+describe('relabel_configs', () => {
+  const resolve = (rules: readonly RuleText[], group: { targets: string[]; labels?: Record<string, string> }) =>
+    resolveTargets(
+      {
+        externalLabels: [],
+        remoteWrites: [],
+        scrapeConfigs: [
+          scrapeConfig({
+            params: [['module', 'http']],
+            relabelConfigs: rules.map(ruleFrom),
+            staticConfigs: [{ targets: group.targets, labels: labelsOf(group.labels ?? {}) }],
+          }),
+        ],
+      },
+      NOTHING_DISCOVERED,
+    );
+
+  test('see every label that a target has before', () => {
+    const { targets: found } = resolve([{ regex: '__(.+?)_*', replacement: 'seen_$1', action: 'labelmap' }], {
+      targets: ['a:1'],
+      labels: { __region__: 'weur' },
+    });
+    expect(formatLabels(found[0]!.labels)).toBe(
+      '{instance="a:1", job="j", seen_address="a:1", seen_metrics_path="/metrics", seen_param_module="http", ' +
+        'seen_region="weur", seen_scheme="http", seen_scrape_interval="15s", seen_scrape_timeout="10s"}',
+    );
+    expect(formatLabels(found[0]!.discovered)).toContain('__region__="weur"');
+    expect(formatLabels(found[0]!.discovered)).not.toContain('seen_');
+  });
+
+  test('say where to scrape and when: the blackbox pattern', () => {
+    const { targets: found } = resolve(
+      [
+        { source_labels: ['__address__'], target_label: '__param_target' },
+        { source_labels: ['__param_target'], target_label: 'instance' },
+        { target_label: '__address__', replacement: 'blackbox:9115' },
+        { target_label: '__scheme__', replacement: 'https' },
+        { target_label: '__metrics_path__', replacement: '/probe' },
+        { target_label: '__scrape_interval__', replacement: '1m' },
+        { target_label: '__scrape_timeout__', replacement: '30s' },
+        { target_label: '__tmp_x', replacement: 'y' },
+      ],
+      { targets: ['example.com'] },
+    );
+    expect(found).toMatchObject([
+      {
+        url: 'https://blackbox:9115/probe?module=http&target=example.com',
+        labels: labelsOf({ instance: 'example.com', job: 'j' }),
+        intervalMs: 60_000,
+        timeoutMs: 30_000,
+        self: false,
+      },
+    ]);
+    expect(found[0]!.offsetMs).toBeLessThan(60_000);
+  });
+
+  test('drop targets, which are kept with the labels they had', () => {
+    const {
+      targets: found,
+      dropped,
+      refused,
+    } = resolve([{ source_labels: ['__address__'], regex: 'b:.*', action: 'drop' }], {
+      targets: ['a:1', 'b:1', 'b:2'],
+    });
+    expect(found.map(({ url }) => url)).toEqual(['http://a:1/metrics?module=http']);
+    expect(
+      dropped.map(({ job, discovered }) => [job, discovered.find(({ name }) => name === '__address__')!.value]),
+    ).toEqual([
+      ['j', 'b:1'],
+      ['j', 'b:2'],
+    ]);
+    expect(refused).toEqual([]);
+  });
+
+  test('may make two targets one', () => {
+    const { targets: found } = resolve([{ target_label: '__address__', replacement: 'c' }], { targets: ['a', 'b'] });
+    expect(found).toHaveLength(1);
+  });
+
+  test.each<[rule: RuleText, reason: string]>([
+    [{ target_label: '__address__', replacement: '' }, 'no address'],
+    [{ target_label: '__address__', replacement: 'http://x/y' }, '"http://x/y" is not a valid hostname'],
+    [{ target_label: '__address__', replacement: 'user@x' }, '"user@x" is not a valid hostname'],
+    [{ target_label: '__scheme__', replacement: 'ftp' }, 'scheme "ftp" is neither http nor https'],
+    [{ target_label: '__scrape_interval__', replacement: 'soon' }, 'error parsing scrape interval: "soon"'],
+    [{ target_label: '__scrape_interval__', replacement: '' }, 'error parsing scrape interval: ""'],
+    [{ target_label: '__scrape_interval__', replacement: '0s' }, 'scrape interval cannot be 0'],
+    [{ target_label: '__scrape_timeout__', replacement: 'x' }, 'error parsing scrape timeout: "x"'],
+    [{ target_label: '__scrape_timeout__', replacement: '0' }, 'scrape timeout cannot be 0'],
+    [
+      { target_label: '__scrape_timeout__', replacement: '16s' },
+      'scrape timeout cannot be greater than scrape interval ("16s" > "15s")',
+    ],
+  ])('%j refuses the target', (rule, reason) => {
+    const { targets: found, refused } = resolve([rule], { targets: ['a:1'] });
+    expect(found).toEqual([]);
+    expect(refused).toMatchObject([{ job: 'j', reason: expect.stringContaining(reason) as string }]);
+  });
+
+  test('never make a target the deployment itself', () => {
+    const rules: RuleText[] = [{ source_labels: ['host'], target_label: '__address__' }];
+    for (const host of ['self', 'SELF', 'self:80']) {
+      const { targets: found, refused } = resolve(rules, { targets: ['a'], labels: { host } });
+      expect([host, found]).toEqual([host, []]);
+      expect(refused).toHaveLength(1);
+    }
+    const { targets: own } = resolve([{ target_label: 'x', replacement: 'y' }], { targets: ['self'] });
+    expect(own).toMatchObject([{ self: true, url: 'http://self/metrics?module=http' }]);
+    const { targets: other } = resolve([{ target_label: '__address__', replacement: 'b' }], { targets: ['self'] });
+    expect(other).toMatchObject([{ self: false, url: 'http://b/metrics?module=http' }]);
   });
 });

@@ -88,6 +88,26 @@ describe('GET /api/v1/targets', () => {
     expect((await targets('?state=active')).activeTargets).toHaveLength(2);
     expect((await targets('?state=any&scrapePool=node')).activeTargets).toHaveLength(1);
   });
+
+  it('has those that are not scraped, with the labels that they had', async () => {
+    const droppedTargets = [
+      { job: 'node', discovered: [{ name: '__address__', value: 'b:1' }], reason: null },
+      { job: 'web', discovered: [{ name: '__address__', value: 'c:1' }], reason: 'scrape interval cannot be 0' },
+    ];
+    const { ask } = start({}, system({ agents: [agent({ droppedTargets })] }));
+    const of = async (query: string) => (await body(await ask('GET', `/api/v1/targets${query}`))).data;
+    const dropped = [
+      { discoveredLabels: { __address__: 'b:1' }, scrapePool: 'node' },
+      { discoveredLabels: { __address__: 'c:1' }, scrapePool: 'web', error: 'scrape interval cannot be 0' },
+    ];
+    expect(await of('')).toMatchObject({ droppedTargets: dropped, droppedTargetCounts: { node: 1, web: 1 } });
+    expect(await of('?state=dropped&scrapePool=node')).toMatchObject({
+      activeTargets: [],
+      droppedTargets: [dropped[0]],
+      droppedTargetCounts: { node: 1 },
+    });
+    expect(await of('?state=active')).toMatchObject({ activeTargets: [{}], droppedTargets: [] });
+  });
 });
 
 describe('configuration', () => {

@@ -88,6 +88,7 @@ export const agent = (over: Partial<AgentStatus> = {}): AgentStatus => ({
   log: log(),
   remotes: [consumer()],
   targets: [target()],
+  droppedTargets: [],
   highestMs: NOW - 5_000,
   scrapes: 1_420,
   scrapesRefused: {},

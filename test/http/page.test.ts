@@ -137,6 +137,20 @@ it('shows what needs a look, and nothing that is over', () => {
   expect(page).not.toContain('remote calm is failing');
 });
 
+it('says which targets are not scraped, and why', () => {
+  const labels = (address: string) => [{ name: '__address__', value: address }];
+  const droppedTargets = [
+    { job: 'web', discovered: labels('c:1'), reason: 'no address' },
+    { job: 'node', discovered: labels('a:1'), reason: null },
+    { job: 'node', discovered: labels('b:1'), reason: null },
+  ];
+  for (const targets of [[target()], []]) {
+    const page = words(system({ agents: [agent({ targets, droppedTargets })] }));
+    expect(page).toContain('Not scraped: c:1 of web: no address');
+    expect(page).toContain('2 targets dropped by relabel_configs');
+  }
+});
+
 it('escapes every word from outside', () => {
   const evil = `"><script>alert('x')</script>`;
   const status = system({

@@ -14,6 +14,7 @@ export const scrapeConfig = (config: Partial<ScrapeConfig> = {}): ScrapeConfig =
   bodySizeLimit: 0,
   sampleLimit: 0,
   staticConfigs: [],
+  relabelConfigs: [],
   metricRelabelConfigs: [],
   ...config,
 });

@@ -3,12 +3,13 @@
 import type { FC } from 'hono/jsx';
 import { labelValue } from '../../model/labels.ts';
 import { exact, prometheusDuration, redactedUrl } from '../humanise.ts';
-import type { SystemStatus, TargetStatus } from '../status.ts';
+import type { DroppedTargetStatus, SystemStatus, TargetStatus } from '../status.ts';
 import { plural } from './attention.ts';
 import { Ago, Count, Empty, ErrorText, Mark, Section, Span, type Tone } from './parts.tsx';
 
 /** More rows than this nobody reads; the API has them all. */
 const ROWS_MAX = 200;
+const REFUSED_MAX = 20;
 
 const TONE: Record<TargetStatus['health'], Tone> = { down: 'bad', unknown: 'idle', up: 'good' };
 const ORDER: readonly TargetStatus['health'][] = ['down', 'unknown', 'up'];
@@ -19,6 +20,7 @@ export const Targets: FC<{ status: SystemStatus }> = ({ status }) => {
     .sort(
       (a, b) => ORDER.indexOf(a.health) - ORDER.indexOf(b.health) || compare(a.job, b.job) || compare(a.url, b.url),
     );
+  const dropped = status.agents.flatMap((agent) => agent.droppedTargets);
   const up = targets.filter((target) => target.health === 'up').length;
   if (targets.length === 0) {
     return (
@@ -27,6 +29,7 @@ export const Targets: FC<{ status: SystemStatus }> = ({ status }) => {
           Nothing to scrape yet. Write <code>scrape_configs</code> into a <code>prometheus.yml</code> and push it with{' '}
           <code>npx narthex config push prometheus.yml</code>; the next run takes it up within a minute.
         </Empty>
+        <Dropped dropped={dropped} />
       </Section>
     );
   }
@@ -54,7 +57,29 @@ export const Targets: FC<{ status: SystemStatus }> = ({ status }) => {
           {plural(targets.length - ROWS_MAX, 'more target')} in <a href="/api/v1/targets">/api/v1/targets</a>.
         </p>
       ) : null}
+      <Dropped dropped={dropped} />
     </Section>
+  );
+};
+
+/** What is not scraped: one line for the rules that dropped targets, one for each target that cannot be scraped. */
+const Dropped: FC<{ dropped: readonly DroppedTargetStatus[] }> = ({ dropped }) => {
+  const refused = dropped.filter(({ reason }) => reason !== null);
+  const byRules = dropped.length - refused.length;
+  return (
+    <>
+      {refused.slice(0, REFUSED_MAX).map(({ job, discovered, reason }) => (
+        <p class="quiet">
+          Not scraped: {labelValue(discovered, '__address__')} of {job}: {reason}
+        </p>
+      ))}
+      {byRules > 0 ? (
+        <p class="quiet">
+          {plural(byRules, 'target')} dropped by <code>relabel_configs</code>: see{' '}
+          <a href="/api/v1/targets?state=dropped">/api/v1/targets?state=dropped</a>.
+        </p>
+      ) : null}
+    </>
   );
 };
 
