@@ -17,7 +17,7 @@ import type { LogDoor } from '../src/forward/door.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { AgentStatus } from '../src/http/status.ts';
 import { Log, type NewRecord, RECORD_BYTES_MAX } from '../src/log/log.ts';
-import type { Sql } from '../src/log/sql.ts';
+import { isFull, type Sql } from '../src/log/sql.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
@@ -25,6 +25,7 @@ import { decodeJournal, encodeJournal, enter, type Journal, refuse } from '../sr
 import { Page } from '../src/scrape/page.ts';
 import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
+import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
 
 /** A record is sized to be a send. */
@@ -36,7 +37,7 @@ const RESCUE_EVERY_MS = 25_000;
 /** What the agent tells of a target; the configuration knows the rest. */
 export type AgentReport = Omit<AgentStatus, 'targets' | 'droppedTargets'> & { readonly journal: Journal };
 
-export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor {
+export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
   readonly #log: Log;
   readonly #values: Values;
   readonly #pages: Blobs;
@@ -45,11 +46,11 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
   #warm: { readonly pages: Map<string, Page>; readonly journal: Journal } | null = null;
 
-  constructor(state: DurableObjectState, env: unknown) {
+  constructor(state: DurableObjectState, env: LogEnv) {
     super(state, env);
     const sql = sqlOf(state.storage);
     this.#sql = sql;
-    this.#log = new Log(sql);
+    this.#log = new Log(sql, limitsOf(env));
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
     this.#outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
@@ -107,8 +108,7 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
         const { slotMs, timestampMs, durationMs } = result;
         enter(journal, key, { slotMs, timestampMs, durationMs, samples: scraped.samples, error: scraped.error });
       }
-      this.#sql.transaction(() => {
-        this.#append(nowMs, builder, journal);
+      this.#append(nowMs, builder, journal, () => {
         for (const [key, page] of changed) this.#pages.set(key, page.encode());
       });
     } catch (error) {
@@ -220,7 +220,8 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
     this.#append(nowMs, builder, journal);
   }
 
-  #append(nowMs: number, builder: RequestBuilder, journal: Journal): void {
+  /** What was built, the journal and what `more` writes: all or nothing. */
+  #append(nowMs: number, builder: RequestBuilder, journal: Journal, more: () => void = () => undefined): void {
     const records: NewRecord[] = [];
     for (const { message, samples, maxT } of builder.finish()) {
       const body = snappyCompress(message);
@@ -228,6 +229,21 @@ export class Agent extends DurableObject<unknown> implements AgentDoor, LogDoor 
       if (body.byteLength <= RECORD_BYTES_MAX) records.push({ schema: 2, samples, maxT, body });
       else refuse(journal, 'series larger than a record');
     }
-    if (records.length > 0) this.#log.append(nowMs, records, encodeJournal(journal));
+    const rider = encodeJournal(journal);
+    const store = (): void =>
+      this.#sql.transaction(() => {
+        if (records.length > 0) this.#log.append(nowMs, records, rider);
+        more();
+      });
+    try {
+      store();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // New samples are worth more than the oldest. When that is not enough, the run keeps its scrapes and comes again.
+      warn(`the disk is full: the oldest records go (${String(error)})`);
+      const bytes = records.reduce((sum, { body }) => sum + body.byteLength, rider.byteLength);
+      this.#log.makeRoom(nowMs, bytes);
+      store();
+    }
   }
 }

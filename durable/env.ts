@@ -4,8 +4,9 @@ import type { Agent } from './agent.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Director } from './director.ts';
 import type { Ingester } from './ingester.ts';
+import type { LogEnv } from './limits.ts';
 
-export interface Env {
+export interface Env extends LogEnv {
   readonly BUCKET: R2Bucket;
   readonly DIRECTOR: DurableObjectNamespace<Director>;
   readonly AGENT: DurableObjectNamespace<Agent>;

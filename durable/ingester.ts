@@ -17,13 +17,14 @@ import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
 import type { IngesterStatus } from '../src/http/status.ts';
 import { Log, type NewRecord } from '../src/log/log.ts';
-import type { Sql } from '../src/log/sql.ts';
+import { isFull, type Sql } from '../src/log/sql.ts';
 import { Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
 import { rangeStart } from '../src/model/sample.ts';
 import { Gate } from '../src/receive/gate.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
 import type { AppendResult } from '../src/receive/write.ts';
+import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
 
 /** The log's one consumer here. */
@@ -40,6 +41,8 @@ const FIRST_DIGEST_AFTER_MS = 20 * 1000;
 /** … or until this many samples wait. */
 const DIGEST_SAMPLES = 400_000;
 const DIGEST_RETRY_MS = 60 * 1000;
+/** A full disk gets room when blocks are cut. */
+const FULL_RETRY_S = 60;
 
 /** What goes with the records of an append. */
 export interface AppendTerms {
@@ -57,7 +60,7 @@ interface Totals {
   readonly conflictExample: string | null;
 }
 
-export class Ingester extends DurableObject<unknown> {
+export class Ingester extends DurableObject<LogEnv> {
   readonly #log: Log;
   readonly #shelf: Shelf;
   readonly #values: Values;
@@ -66,11 +69,11 @@ export class Ingester extends DurableObject<unknown> {
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
 
-  constructor(state: DurableObjectState, env: unknown) {
+  constructor(state: DurableObjectState, env: LogEnv) {
     super(state, env);
     const sql = sqlOf(state.storage);
     this.#sql = sql;
-    this.#log = new Log(sql);
+    this.#log = new Log(sql, limitsOf(env));
     this.#shelf = new Shelf(sql);
     this.#values = new Values(sql);
     if (this.#log.consumer(DIGEST) === undefined) this.#log.setConsumers([DIGEST]);
@@ -92,7 +95,19 @@ export class Ingester extends DurableObject<unknown> {
       if (refused.status === 503 && pending.records > 0) await this.#arm(nowMs);
       return refused;
     }
-    this.#log.append(nowMs, records);
+    try {
+      this.#log.append(nowMs, records);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // What was acknowledged is not given up for what can come again.
+      await this.#arm(nowMs);
+      return {
+        ok: false,
+        status: 503,
+        retryAfterS: FULL_RETRY_S,
+        message: `the shard's disk is full: ${String(error)}`,
+      };
+    }
     const many = pending.samples + samples >= DIGEST_SAMPLES;
     await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
     return { ok: true };

@@ -5,6 +5,7 @@
  * The one invariant: for every consumer `in = sent + dropped{reason} + pending`, from totals written with the event.
  */
 
+import { parseSize } from '../config/sizes.ts';
 import { crc32c } from '../encoding/crc32c.ts';
 import type { Schema } from '../encoding/remote-write/decoded.ts';
 import type { ConsumerStatus, LogStatus } from '../http/status.ts';
@@ -55,6 +56,18 @@ export interface Batch {
   readonly records: readonly LogRecord[];
   /** The seq to acknowledge when all records are done with. Equals the cursor when there is nothing. */
   readonly upTo: number;
+}
+
+/** As much of the log goes at least when the disk is full. */
+const ROOM_SHARE = 1 / 16;
+
+/**
+ * The limits with another bound of bytes, as the deployment's variable has it: `800MB` fits the Free plan's 1 GB an object. Throws an Error that
+ * names what is wrong.
+ */
+export function logLimits(bytesMax: string | undefined): LogLimits {
+  if (bytesMax === undefined || bytesMax.trim() === '') return DEFAULT_LOG_LIMITS;
+  return { ...DEFAULT_LOG_LIMITS, bytesMax: parseSize(bytesMax.trim()) };
 }
 
 /** Records that were set aside are kept for a person to look at, but not without end. */
@@ -225,36 +238,56 @@ export class Log {
   truncate(nowMs: number): void {
     this.#sql.transaction(() => {
       const newest = this.#newest();
-      const bounds: [seq: number, reason: string][] = [
-        [this.#before('at >= ?', nowMs - this.#limits.ageMaxMs, newest), 'log_age_limit'],
-        [
-          this.#before('bytes_in - length(body) >= ?', newest.bytesIn - this.#limits.bytesMax, newest),
-          'log_size_limit',
-        ],
-      ];
-      for (const [seq, reason] of bounds) {
-        for (const consumer of this.consumers()) {
-          if (consumer.cursor >= seq) continue;
-          const samplesIn = this.#samplesInAt(seq);
-          this.#store(
-            advance(
-              consumer,
-              seq,
-              samplesIn,
-              {
-                sent: 0,
-                dropped: { [reason]: samplesIn - consumer.state.at },
-                error: `${reason}: samples older than the log keeps were dropped`,
-              },
-              nowMs,
-            ),
-          );
-        }
-      }
-      let done = newest.seq;
-      for (const { cursor } of this.consumers()) done = Math.min(done, cursor);
-      this.#sql.exec('DELETE FROM record WHERE seq <= ?', Math.min(done, newest.seq - 1));
+      this.#give(nowMs, this.#before('at >= ?', nowMs - this.#limits.ageMaxMs, newest), 'log_age_limit');
+      this.#give(nowMs, this.#standing(newest, this.#limits.bytesMax), 'log_size_limit');
+      this.#deleteDone(newest);
     });
+  }
+
+  /**
+   * The disk is full before the bound was reached: drops the oldest records, at least `bytes` of them and some more, so that it is not full again
+   * at once. What that takes from a consumer is counted as dropped.
+   */
+  makeRoom(nowMs: number, bytes: number): void {
+    this.#sql.transaction(() => {
+      const newest = this.#newest();
+      const held = this.#bytes(newest);
+      this.#give(nowMs, this.#standing(newest, held - Math.max(bytes, held * ROOM_SHARE)), 'log_full');
+      this.#deleteDone(newest);
+    });
+  }
+
+  /** Moves every consumer behind `seq`. */
+  #give(nowMs: number, seq: number, reason: string): void {
+    for (const consumer of this.consumers()) {
+      if (consumer.cursor >= seq) continue;
+      const samplesIn = this.#samplesInAt(seq);
+      const outcome = {
+        sent: 0,
+        dropped: { [reason]: samplesIn - consumer.state.at },
+        error: `${reason}: samples older than the log keeps were dropped`,
+      };
+      this.#store(advance(consumer, seq, samplesIn, outcome, nowMs));
+    }
+  }
+
+  #deleteDone(newest: Newest): void {
+    let done = newest.seq;
+    for (const { cursor } of this.consumers()) done = Math.min(done, cursor);
+    this.#sql.exec('DELETE FROM record WHERE seq <= ?', Math.min(done, newest.seq - 1));
+  }
+
+  /** The last seq that goes when only the newest `bytes` may stand. */
+  #standing(newest: Newest, bytes: number): number {
+    return this.#before('bytes_in - length(body) >= ?', newest.bytesIn - bytes, newest);
+  }
+
+  /** Bytes of bodies that stand in the log. */
+  #bytes(newest: Newest): number {
+    const before = this.#sql.exec('SELECT bytes_in - length(body) AS before FROM record ORDER BY seq LIMIT 1')[0]?.[
+      'before'
+    ];
+    return typeof before === 'number' ? newest.bytesIn - before : 0;
   }
 
   status(nowMs: number): { log: LogStatus; consumers: ConsumerStatus[] } {

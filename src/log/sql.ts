@@ -13,3 +13,7 @@ export interface Sql {
   /** Rows that were written through this door since it was opened, as the platform counts and bills them: a deleted row is one too. */
   rowsWritten(): number;
 }
+
+/** Whether a statement failed because the database may not grow any more. Objects say it in their own words, around SQLite's. */
+export const isFull = (error: unknown): boolean =>
+  error instanceof Error && /SQLITE_FULL|database or disk is full/.test(error.message);

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Log, type LogLimits, type NewRecord, RECORD_BYTES_MAX } from '../../src/log/log.ts';
-import type { Sql } from '../../src/log/sql.ts';
+import {
+  DEFAULT_LOG_LIMITS,
+  Log,
+  logLimits,
+  type LogLimits,
+  type NewRecord,
+  RECORD_BYTES_MAX,
+} from '../../src/log/log.ts';
+import { isFull, type Sql } from '../../src/log/sql.ts';
 import { sqlite } from './sqlite.ts';
 
 const LIMITS: LogLimits = { bytesMax: 1_000_000, ageMaxMs: 1_000_000 };
@@ -194,4 +201,72 @@ it('conserves samples whatever happens in whatever order', () => {
     }),
     { numRuns: 150 },
   );
+});
+
+describe('a full disk', () => {
+  /** SQLite that refuses to grow above `bytesMax` of bodies, in the words of an object. */
+  function small(bytesMax: { value: number }): { log: Log } {
+    const sql = sqlite();
+    const full: Sql = {
+      ...sql,
+      exec: (query, ...bindings) => {
+        if (query.startsWith('INSERT INTO record')) {
+          const held = sql.exec('SELECT sum(length(body)) AS held FROM record')[0]?.['held'] as number | null;
+          if ((held ?? 0) + (bindings.at(-1) as Uint8Array).byteLength > bytesMax.value)
+            throw new Error('database or disk is full: SQLITE_FULL');
+        }
+        return sql.exec(query, ...bindings);
+      },
+    };
+    return { log: new Log(full, LIMITS) };
+  }
+  const append = (log: Log, nowMs: number, records: NewRecord[]): void => {
+    try {
+      log.append(nowMs, records);
+    } catch (error) {
+      expect(isFull(error)).toBe(true);
+      log.makeRoom(
+        nowMs,
+        records.reduce((sum, { body }) => sum + body.byteLength, 0),
+      );
+      log.append(nowMs, records);
+    }
+  };
+
+  it('gives up the oldest, counted for each consumer, and goes on', () => {
+    const { log } = small({ value: 1_000 });
+    log.setConsumers(['dead', 'live']);
+    for (let i = 0; i < 30; i++) {
+      append(log, i, [record(1, 100)]);
+      log.acknowledge(i, 'live', i, i + 1, { sent: 1 });
+    }
+    const [dead, live] = log.status(30).consumers;
+    expect(live).toMatchObject({ samplesSent: 30, samplesDropped: {} });
+    expect(dead).toMatchObject({
+      samplesSent: 0,
+      samplesDropped: { log_full: 20 },
+      samplesPending: 10,
+      healthy: false,
+    });
+    expectConservation(log);
+  });
+
+  it('refuses what cannot fit at all, keeps the rest, and recovers when there is room', () => {
+    const disk = { value: 100 };
+    const { log } = small(disk);
+    log.setConsumers(['a']);
+    append(log, 1, [record(1, 90)]);
+    expect(() => append(log, 2, [record(7, 200)])).toThrow(/SQLITE_FULL/);
+    expect(log.status(2).log.samplesIn).toBe(1);
+    disk.value = 1_000;
+    append(log, 3, [record(7, 200)]);
+    expect(log.status(3).log.samplesIn).toBe(8);
+    expectConservation(log);
+  });
+});
+
+it('the bound of bytes can be set', () => {
+  expect(logLimits(undefined)).toBe(DEFAULT_LOG_LIMITS);
+  expect(logLimits(' 800MB ').bytesMax).toBe(800 * 1024 * 1024);
+  expect(() => logLimits('much')).toThrow();
 });
