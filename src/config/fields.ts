@@ -13,6 +13,7 @@ import { parseSize } from './sizes.ts';
 import { ACTIONS } from './relabel.ts';
 import type { Mapping } from './tree.ts';
 import { headerProblem, parseRemoteUrl, parseTarget, SELF } from './addresses.ts';
+import { ESCAPING_SCHEMES, SCRAPE_PROTOCOLS, type ScrapeProtocol } from './model.ts';
 import * as z from './zod.ts';
 
 /** A value that is text, checked and converted by `parse`, which throws an Error whose message is the hint. */
@@ -61,6 +62,23 @@ export const relabelAction = field(
 export const regex = field('a regular expression (RE2)', (value) => {
   regexpOf(wellFormed(value));
   return value;
+});
+
+/** As `oneOf`, but the empty text means "not set", as in Prometheus. */
+const oneOfOrNone = <const T extends string>(...allowed: readonly T[]) =>
+  field(allowed.join(' or '), (value): T | '' =>
+    value === '' ? '' : (allowed.find((one) => one === value) ?? fail()),
+  );
+
+export const validationScheme = oneOfOrNone('utf8', 'legacy');
+
+export const escapingScheme = oneOfOrNone(...ESCAPING_SCHEMES);
+
+export const scrapeProtocol = field(`one of ${SCRAPE_PROTOCOLS.join(', ')}`, (value): ScrapeProtocol => {
+  const found = SCRAPE_PROTOCOLS.find((one) => one.toLowerCase() === value.toLowerCase());
+  if (found === value) return value;
+  if (/^openmetricstext2/i.test(value)) fail('OpenMetrics 2.0 is an experiment of Prometheus, and not read here');
+  return fail(found === undefined ? '' : `it is spelled ${found}`);
 });
 
 /** YAML 1.1 booleans, as Prometheus' parser reads them. */

@@ -23,6 +23,8 @@ const NO_PROXY = 'Workers cannot fetch through a proxy';
 const NO_TLS = 'Workers decide about TLS themselves: versions, names and public certificate authorities';
 const NO_FILES = 'a Worker has no files';
 const NO_ZOOKEEPER = 'Workers cannot speak to ZooKeeper';
+const NO_NATIVE = 'Narthex scrapes classic histograms only: native histograms are not scraped yet';
+const NATIVE = 'scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb';
 const NO_MANAGER = 'Narthex has no secret manager';
 
 function keys(section: string, plan: KnownKey['plan'], why: string, names: string): KnownKey[] {
@@ -58,10 +60,10 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     'global',
     'later',
     LATER,
-    'scrape_protocols scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
-      'keep_dropped_targets metric_name_validation_scheme metric_name_escaping_scheme scrape_native_histograms ' +
-      'convert_classic_histograms_to_nhcb always_scrape_classic_histograms extra_scrape_metrics',
+    'scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
+      'keep_dropped_targets extra_scrape_metrics',
   ),
+  ...keys('global', 'later', NO_NATIVE, NATIVE),
   ...keys('global', 'never', NO_RULES, 'evaluation_interval rule_query_offset'),
   ...keys('global', 'never', NO_FILES, 'query_log_file'),
 
@@ -69,12 +71,16 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     'scrape_configs',
     'later',
     LATER,
-    'track_timestamps_staleness scrape_protocols fallback_scrape_protocol ' +
-      'scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb ' +
+    'track_timestamps_staleness ' +
       'scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
-      'native_histogram_bucket_limit native_histogram_min_bucket_factor keep_dropped_targets ' +
-      'metric_name_validation_scheme metric_name_escaping_scheme extra_scrape_metrics ' +
+      'keep_dropped_targets extra_scrape_metrics ' +
       'http_sd_configs file_sd_configs dns_sd_configs kubernetes_sd_configs consul_sd_configs',
+  ),
+  ...keys(
+    'scrape_configs',
+    'later',
+    NO_NATIVE,
+    `${NATIVE} native_histogram_bucket_limit native_histogram_min_bucket_factor`,
   ),
   ...keys(
     'scrape_configs',

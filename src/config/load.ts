@@ -7,6 +7,7 @@
  */
 
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig } from './model.ts';
+import { namesOf } from './names.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
 import { checkRules, DEFAULT_INTERVAL_MS, DEFAULT_MAX_BACKOFF_MS, DEFAULT_MIN_BACKOFF_MS } from './rules.ts';
@@ -24,6 +25,12 @@ export type LoadResult = { ok: true; config: Config; warnings: Problem[] } | { o
 const PROBLEMS_MAX = 200;
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = [
+  'OpenMetricsText1.0.0',
+  'OpenMetricsText0.0.1',
+  'PrometheusText1.0.0',
+  'PrometheusText0.0.4',
+];
 const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
 /** As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again. */
 const DEFAULT_MAX_SAMPLES_PER_SEND = 10_000;
@@ -62,12 +69,17 @@ function toConfig({ global = {}, scrape_configs = [], remote_write = [] }: Parse
   const timeoutMs = global.scrape_timeout || Math.min(DEFAULT_TIMEOUT_MS, intervalMs);
   return {
     externalLabels: global.external_labels ?? [],
-    scrapeConfigs: scrape_configs.map((scrape) => toScrapeConfig(scrape, intervalMs, timeoutMs)),
+    scrapeConfigs: scrape_configs.map((scrape) => toScrapeConfig(scrape, global, intervalMs, timeoutMs)),
     remoteWrites: remote_write.map(toRemoteWrite),
   };
 }
 
-function toScrapeConfig(parsed: ParsedScrapeConfig, globalIntervalMs: number, globalTimeoutMs: number): ScrapeConfig {
+function toScrapeConfig(
+  parsed: ParsedScrapeConfig,
+  global: NonNullable<ParsedConfig['global']>,
+  globalIntervalMs: number,
+  globalTimeoutMs: number,
+): ScrapeConfig {
   const scrapeIntervalMs = parsed.scrape_interval || globalIntervalMs;
   return {
     jobName: parsed.job_name,
@@ -79,6 +91,9 @@ function toScrapeConfig(parsed: ParsedScrapeConfig, globalIntervalMs: number, gl
     honorLabels: parsed.honor_labels ?? false,
     honorTimestamps: parsed.honor_timestamps ?? true,
     enableCompression: parsed.enable_compression ?? true,
+    scrapeProtocols: parsed.scrape_protocols ?? global.scrape_protocols ?? DEFAULT_SCRAPE_PROTOCOLS,
+    fallbackScrapeProtocol: parsed.fallback_scrape_protocol ?? null,
+    ...namesOf(parsed, global),
     bodySizeLimit: parsed.body_size_limit ?? 0,
     sampleLimit: parsed.sample_limit ?? 0,
     ...toCredentials(parsed),

@@ -54,6 +54,13 @@ export interface ScrapeConfig extends Credentials {
   readonly honorLabels: boolean;
   readonly honorTimestamps: boolean;
   readonly enableCompression: boolean;
+  /** What the target is asked for, best first. */
+  readonly scrapeProtocols: readonly ScrapeProtocol[];
+  /** How a body is read whose Content-Type is missing or unknown; null fails the scrape. */
+  readonly fallbackScrapeProtocol: ScrapeProtocol | null;
+  readonly metricNameValidationScheme: ValidationScheme;
+  /** What the target is asked to do with names that are not legacy ones. */
+  readonly metricNameEscapingScheme: EscapingScheme;
   /** Bytes of the uncompressed body; 0 is no limit of the configuration's own (the platform's stays). */
   readonly bodySizeLimit: number;
   /** Samples a scrape may have; 0 is no limit. */
@@ -64,6 +71,21 @@ export interface ScrapeConfig extends Credentials {
   /** For samples, after the target's labels were added and before external ones are. */
   readonly metricRelabelConfigs: readonly RelabelConfig[];
 }
+
+/** Exposition formats, as `scrape_protocols` names them (Prometheus, config/config.go, `ScrapeProtocolsHeaders`). */
+export const SCRAPE_PROTOCOLS = [
+  'PrometheusProto',
+  'OpenMetricsText1.0.0',
+  'OpenMetricsText0.0.1',
+  'PrometheusText1.0.0',
+  'PrometheusText0.0.4',
+] as const;
+export type ScrapeProtocol = (typeof SCRAPE_PROTOCOLS)[number];
+
+/** `legacy` names are of letters, digits, underscores and colons; with `utf8` any text is a name. */
+export type ValidationScheme = 'utf8' | 'legacy';
+export const ESCAPING_SCHEMES = ['allow-utf-8', 'underscores', 'dots', 'values'] as const;
+export type EscapingScheme = (typeof ESCAPING_SCHEMES)[number];
 
 export interface StaticConfig {
   /** `host:port`, or `self`. */

@@ -6,6 +6,7 @@
 
 import { isBareIp } from './addresses.ts';
 import { formatDuration, parseDuration } from './duration.ts';
+import { namesOf } from './names.ts';
 import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
 import { checkRelabel } from './relabel.ts';
@@ -27,12 +28,15 @@ export function checkRules(tree: Tree): Problem[] {
 
   const global = mapping(valueAt(tree.value, ['global']));
   checkTimeout(global, ['global'], DEFAULT_INTERVAL_MS, report);
+  checkProtocols(global, ['global'], report);
   const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
 
   const scrapes = list(valueAt(tree.value, ['scrape_configs'])).map(mapping);
   for (const [i, scrape] of scrapes.entries()) {
     const path = ['scrape_configs', i];
     checkTimeout(scrape, path, intervalMs, report);
+    checkProtocols(scrape, path, report);
+    checkNames(scrape, global, path, report);
     checkAuth(scrape, path, report);
     checkTargets(scrape, path, report);
     checkRelabels(scrape, path, 'relabel_configs', report);
@@ -88,6 +92,29 @@ function checkTimeout(section: Mapping, path: Path, defaultMs: number, report: R
   report([...path, 'scrape_timeout'], {
     expected: `at most the scrape_interval, ${formatDuration(limitMs)}`,
     ...(intervalMs ? {} : { hint: `scrape_interval is not set here, so it is ${formatDuration(defaultMs)}` }),
+  });
+}
+
+function checkProtocols(section: Mapping, path: Path, report: Report): void {
+  const protocols = section['scrape_protocols'];
+  if (!Array.isArray(protocols)) return;
+  const at = [...path, 'scrape_protocols'];
+  if (protocols.length === 0) report(at, { expected: 'at least one protocol' });
+  unique(
+    protocols.map((one) => (typeof one === 'string' ? one.toLowerCase() : one)),
+    (i) => [...at, i],
+    (again) => report(again, { expected: 'each protocol once' }),
+  );
+}
+
+/** Names cannot be kept as they are where they must be legacy names. */
+function checkNames(scrape: Mapping, global: Mapping, path: Path, report: Report): void {
+  const names = namesOf(scrape, global);
+  if (names.metricNameValidationScheme !== 'legacy' || names.metricNameEscapingScheme !== 'allow-utf-8') return;
+  const at = scrape['metric_name_escaping_scheme'] ? path : ['global'];
+  report([...at, 'metric_name_escaping_scheme'], {
+    expected: 'underscores, dots or values',
+    hint: 'metric_name_validation_scheme is legacy, so UTF-8 names cannot be asked for',
   });
 }
 

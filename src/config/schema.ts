@@ -7,6 +7,7 @@ import {
   authorizationType,
   credentials,
   duration,
+  escapingScheme,
   externalLabels,
   flag,
   headers,
@@ -23,12 +24,14 @@ import {
   relabelAction,
   remoteUrl,
   secret,
+  scrapeProtocol,
   size,
   target,
   targetLabels,
   text,
   texts,
   tokenUrl,
+  validationScheme,
   whole,
 } from './fields.ts';
 import * as z from './zod.ts';
@@ -43,6 +46,9 @@ const authorization = mapping({ type: z.optional(authorizationType), credentials
 const global = mapping({
   scrape_interval: z.optional(interval),
   scrape_timeout: z.optional(duration),
+  scrape_protocols: list(scrapeProtocol),
+  metric_name_validation_scheme: z.optional(validationScheme),
+  metric_name_escaping_scheme: z.optional(escapingScheme),
   external_labels: z.optional(externalLabels),
 });
 
@@ -68,6 +74,10 @@ const scrapeConfig = mapping({
   honor_labels: z.optional(flag),
   honor_timestamps: z.optional(flag),
   enable_compression: z.optional(flag),
+  scrape_protocols: list(scrapeProtocol),
+  fallback_scrape_protocol: z.optional(scrapeProtocol),
+  metric_name_validation_scheme: z.optional(validationScheme),
+  metric_name_escaping_scheme: z.optional(escapingScheme),
   body_size_limit: z.optional(size),
   sample_limit: z.optional(whole),
   basic_auth: z.optional(basicAuth),

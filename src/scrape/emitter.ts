@@ -5,7 +5,11 @@
 
 import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
 import { STALE_HI, STALE_LO } from '../model/sample.ts';
+import type { Exemplar } from './exemplars.ts';
 import type { Symbols } from './symbols.ts';
+
+/** What an exemplar takes: 128 characters of up to four bytes, and as much for numbers and lengths as there can be labels. */
+const EXEMPLAR_BYTES_MAX = 1536;
 
 export class Emitter {
   readonly #out: RequestBuilder;
@@ -17,6 +21,10 @@ export class Emitter {
   #scratch = new Uint32Array(64);
   #help = '';
   #helpRef = 0;
+  #unit = '';
+  #unitRef = 0;
+  /** The exemplar of the next sample. */
+  exemplar: Exemplar | null = null;
 
   /** `constantBytes`: what the labels that are not in a series' text take, about. */
   constructor(out: RequestBuilder, symbols: Symbols, constantBytes: number) {
@@ -40,7 +48,10 @@ export class Emitter {
   ): void {
     const out = this.#out;
     // More than it takes, since most texts are in the message already: then a message ends a little early.
-    out.reserve(keyBytes + this.#constantBytes + (end - start) * 8 + help.length * 3);
+    const { exemplar } = this;
+    let bytes = keyBytes + this.#constantBytes + (end - start) * 8 + help.length * 3;
+    if (exemplar !== null) bytes += EXEMPLAR_BYTES_MAX;
+    out.reserve(bytes);
     if (out.generation !== this.#generation) this.#begin();
     const map = this.#refs;
     const count = end - start;
@@ -56,7 +67,20 @@ export class Emitter {
       this.#help = help;
       this.#helpRef = help === '' ? 0 : out.symbol(help);
     }
-    out.add(scratch, count, t, hi, lo, type, this.#helpRef, unit === '' ? 0 : out.symbol(unit));
+    if (unit !== this.#unit) {
+      this.#unit = unit;
+      this.#unitRef = unit === '' ? 0 : out.symbol(unit);
+    }
+    if (exemplar !== null) {
+      out.exemplar(
+        exemplar.labels.map((text) => out.symbol(text)),
+        exemplar.t,
+        exemplar.hi,
+        exemplar.lo,
+      );
+      this.exemplar = null;
+    }
+    out.add(scratch, count, t, hi, lo, type, this.#helpRef, this.#unitRef);
   }
 
   stale(refs: Uint32Array, start: number, end: number, keyBytes: number, t: number): void {
@@ -68,5 +92,7 @@ export class Emitter {
     this.#refs = new Int32Array(this.#symbols.count).fill(-1);
     this.#help = '';
     this.#helpRef = 0;
+    this.#unit = '';
+    this.#unitRef = 0;
   }
 }

@@ -43,12 +43,16 @@ export class Entries {
     return this.refEnd[entry] === this.refStart(entry);
   }
 
+  keyText(entry: number): string {
+    return UTF8.decode(this.keys.subarray(this.keyStart(entry), this.keyEnd[entry]));
+  }
+
   /** The entry of a text, or −1. */
   find(bytes: Uint8Array, start: number, end: number): number {
     if (this.#byKey === null) {
       this.#byKey = new Map();
       for (let i = 0; i < this.count; i++) {
-        this.#byKey.set(UTF8.decode(this.keys.subarray(this.keyStart(i), this.keyEnd[i])), i);
+        this.#byKey.set(this.keyText(i), i);
       }
     }
     this.#asked = UTF8.decode(bytes.subarray(start, end));

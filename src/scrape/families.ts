@@ -1,23 +1,20 @@
 /**
- * Metadata of a page's metric families: type and help, as the last HELP and TYPE lines had them.
+ * Metadata of a page's metric families: type, help and unit, as the last lines about them had them.
  *
  * The one invariant: a stamp stands for one family with one type, so what was judged about a series under a stamp holds for as long as
  * the stamp is in use.
  */
 
-import { HELP, type TextCursor } from './text.ts';
-
-const COUNTER = 1;
-const HISTOGRAM = 3;
-const SUMMARY = 5;
+import { COUNTER, GAUGE_HISTOGRAM, HELP, HISTOGRAM, INFO, type PageCursor, SUMMARY, UNIT } from './cursor.ts';
 
 export class Families {
   readonly names: string[] = [];
   readonly types: number[] = [];
   readonly helps: string[] = [];
+  readonly units: string[] = [];
   /** Grows with every new family and every change of a type. Never 0. */
   readonly stamps: number[] = [];
-  /** The family of the last HELP or TYPE line of this page; −1 before the first. */
+  /** The family of the last such line of this page; −1 before the first. */
   current = -1;
   #lastStamp = 0;
   #ids: Map<string, number> | null = null;
@@ -26,17 +23,18 @@ export class Families {
     return this.names.length;
   }
 
-  add(name: string, type: number, help: string): number {
+  add(name: string, type: number, help: string, unit = ''): number {
     const id = this.names.push(name) - 1;
     this.types.push(type);
     this.helps.push(help);
+    this.units.push(unit);
     this.stamps.push(++this.#lastStamp);
     this.#ids?.set(name, id);
     return id;
   }
 
-  /** Takes the HELP or TYPE line that the cursor stands on. Lines that say what is known make no strings. Throws TextError on invalid UTF-8. */
-  enter(cursor: TextCursor, entry: number): void {
+  /** Takes the HELP, TYPE or UNIT that the cursor stands on. What says what is known makes no strings. Throws TextError on invalid UTF-8. */
+  enter(cursor: PageCursor, entry: number): void {
     const { bytes } = cursor;
     let id = this.current;
     if (!this.#isNamed(id, cursor) && !this.#isNamed(++id, cursor)) {
@@ -47,6 +45,8 @@ export class Families {
     this.current = id;
     if (entry === HELP) {
       if (!isText(bytes, cursor.textStart, cursor.textEnd, this.helps[id]!)) this.helps[id] = cursor.helpText();
+    } else if (entry === UNIT) {
+      if (!isText(bytes, cursor.textStart, cursor.textEnd, this.units[id]!)) this.units[id] = cursor.unitText();
     } else if (this.types[id] !== cursor.type) {
       this.types[id] = cursor.type;
       this.stamps[id] = ++this.#lastStamp;
@@ -56,7 +56,7 @@ export class Families {
   /** Forgets families from `count` on: a page that fails leaves none behind. */
   truncate(count: number): void {
     if (count === this.count) return;
-    this.names.length = this.types.length = this.helps.length = this.stamps.length = count;
+    this.names.length = this.types.length = this.helps.length = this.units.length = this.stamps.length = count;
     this.#ids = null;
   }
 
@@ -65,14 +65,14 @@ export class Families {
     const kept = new Families();
     for (let id = 0; id < this.count; id++) {
       if (!stamps.has(this.stamps[id]!)) continue;
-      kept.add(this.names[id]!, this.types[id]!, this.helps[id]!);
+      kept.add(this.names[id]!, this.types[id]!, this.helps[id]!, this.units[id]!);
       kept.stamps[kept.count - 1] = this.stamps[id]!;
     }
     kept.#lastStamp = this.#lastStamp;
     return kept;
   }
 
-  #isNamed(id: number, cursor: TextCursor): boolean {
+  #isNamed(id: number, cursor: PageCursor): boolean {
     const name = this.names[id];
     return name !== undefined && isText(cursor.bytes, cursor.nameStart, cursor.nameEnd, name);
   }
@@ -96,6 +96,10 @@ export function isOfFamily(series: string, family: string, type: number): boolea
       return cut(series, ['_total']) === cut(family, ['_total']);
     case HISTOGRAM:
       return cut(series, ['_bucket', '_sum', '_count']) === family;
+    case GAUGE_HISTOGRAM:
+      return cut(series, ['_bucket', '_gsum', '_gcount']) === family;
+    case INFO:
+      return cut(series, ['_info']) === cut(family, ['_info']);
     case SUMMARY:
       return cut(series, ['_sum', '_count']) === family;
     default:

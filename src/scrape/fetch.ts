@@ -7,6 +7,7 @@
 import type { Credentials } from '../config/model.ts';
 import { concat } from '../model/bytes.ts';
 import type { Clock, Fetch } from '../model/doors.ts';
+import { acceptHeader, bodyFormat, type BodyFormat } from './formats.ts';
 import { SELF, type Target } from './target.ts';
 
 /** The largest body that is read, uncompressed, where the configuration asks for no smaller limit: several are in memory at once. */
@@ -14,8 +15,6 @@ export const SCRAPE_BODY_BYTES_MAX = 10_000_000;
 const REDIRECTS_MAX = 10;
 /** A scrape that begins this close to its slot has the slot's timestamp, so that intervals compress; but never more than 1 % of the interval off. */
 const TOLERANCE_MS_MAX = 100;
-/** Only what `text.ts` reads; the rest as Prometheus weighs it. */
-const ACCEPT = 'text/plain;version=0.0.4;q=0.6,*/*;q=0.5';
 
 /** What came of a scrape. Plain data: it crosses RPC. */
 export interface ScrapeResult {
@@ -27,7 +26,8 @@ export interface ScrapeResult {
   readonly bodyBytes: number;
   /** Owns its buffer; null when there is an error. */
   readonly body: Uint8Array<ArrayBuffer> | null;
-  readonly contentType: string;
+  /** How to read the body. */
+  readonly format: BodyFormat;
   readonly error: string | null;
 }
 
@@ -58,14 +58,13 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
   });
   deadline.catch(() => undefined);
   let body: Uint8Array<ArrayBuffer> | null = null;
-  let contentType = '';
+  let format: BodyFormat = 'text';
   let error: string | null = null;
   try {
     const response = await follow(target, doors, abort.signal, deadline);
-    contentType = response.headers.get('content-type') ?? '';
     body = await readLimited(response, target, doors.bodyBytesMax, deadline);
     // An empty body has no format.
-    if (body.length > 0) checkContentType(contentType);
+    if (body.length > 0) format = formatOf(response, target);
   } catch (reason) {
     body = null;
     error = reason instanceof ScrapeError ? reason.message : `cannot scrape ${hostOf(target.url)}: ${wordsOf(reason)}`;
@@ -73,7 +72,7 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
     abort.abort(reason);
   }
   const durationMs = doors.clock.now() - startMs;
-  return { slotMs, timestampMs, durationMs, bodyBytes: body?.length ?? 0, body, contentType, error };
+  return { slotMs, timestampMs, durationMs, bodyBytes: body?.length ?? 0, body, format, error };
 }
 
 /** The answer with status 200, after redirects. */
@@ -120,7 +119,7 @@ function redirected(from: string, location: string): string {
 
 function headersOf({ config, timeoutMs }: Target, userAgent: string, trusted: boolean): Headers {
   const headers = new Headers({
-    accept: ACCEPT,
+    accept: acceptHeader(config.scrapeProtocols, config.metricNameEscapingScheme),
     'accept-encoding': config.enableCompression ? 'gzip' : 'identity',
     'user-agent': userAgent,
     'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
@@ -177,19 +176,10 @@ async function readLimited(
   }
 }
 
-/** Prometheus 3 refuses a body without a content type that it knows, and so does this: guessing hides what is wrong. */
-function checkContentType(contentType: string): void {
-  const type = contentType.split(';', 1)[0]!.trim().toLowerCase();
-  if (type === 'text/plain') return;
-  if (type === '') {
-    throw new ScrapeError('the answer has no Content-Type (let the target send "text/plain; version=0.0.4")');
-  }
-  const known = type === 'application/openmetrics-text' || type === 'application/vnd.google.protobuf';
-  throw new ScrapeError(
-    `the answer has the Content-Type ${JSON.stringify(contentType.slice(0, 200))}, ${
-      known ? 'which is not read yet and was not asked for' : 'which is no metrics format'
-    } (let the target send "text/plain; version=0.0.4")`,
-  );
+function formatOf(response: Response, { config }: Target): BodyFormat {
+  const read = bodyFormat(response.headers.get('content-type') ?? '', config.fallbackScrapeProtocol);
+  if ('error' in read) throw new ScrapeError(read.error);
+  return read.format;
 }
 
 const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : url.slice(0, 200));

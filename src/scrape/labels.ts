@@ -9,6 +9,22 @@ export class PageError extends Error {
   override name = 'PageError';
 }
 
+const LEGACY_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+const LEGACY_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** For `metric_name_validation_scheme: legacy`. Throws PageError when a name in the final labels is not a legacy name. */
+export function checkLegacyNames(labels: readonly string[]): void {
+  for (let i = 0; i < labels.length; i += 2) {
+    const name = labels[i]!;
+    const value = labels[i + 1]!;
+    const isMetric = name === METRIC_NAME;
+    if (isMetric ? LEGACY_METRIC.test(value) : LEGACY_LABEL.test(name)) continue;
+    throw new PageError(
+      `invalid metric name or label names: ${JSON.stringify(isMetric ? value : name)} (metric_name_validation_scheme is legacy)`,
+    );
+  }
+}
+
 /**
  * The final labels, name and value by turns, sorted by name. `exposed` likewise, unsorted.
  *

@@ -37,6 +37,13 @@ export function putBits(value: number, out: ValueBits): void {
   out.lo = HALVES[0]!;
 }
 
+/** The number of these bits. */
+export function doubleOf({ hi, lo }: ValueBits): number {
+  HALVES[0] = lo;
+  HALVES[1] = hi;
+  return DOUBLE[0]!;
+}
+
 /** Parses `bytes[start, end)`. Returns null, or why it is not a value; every NaN becomes the one that Prometheus stores. */
 export function parseValue(bytes: Uint8Array, start: number, end: number, out: ValueBits): string | null {
   let i = start;

@@ -28,6 +28,8 @@ const LIVE = 1;
 const TRACKED = 1;
 const ALIAS = 2;
 const MEMBER = 4;
+/** Added to a family's type when its unit follows. */
+const HAS_UNIT = 16;
 /** A page has at most 100,000 series of a body of some 10 MB; more is damage. */
 const STATE_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -93,8 +95,10 @@ export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
   out.uint32(families.count);
   for (let id = 0; id < families.count; id++) {
     text(families.names[id]!);
-    out.uint32(families.types[id]!);
+    const unit = families.units[id]!;
+    out.uint32(families.types[id]! + (unit === '' ? 0 : HAS_UNIT));
     text(families.helps[id]!);
+    if (unit !== '') text(unit);
   }
   for (let i = 0; i < entries.count; i++) out.uint32(entries.keyEnd[i]! - entries.keyStart(i));
   for (let i = 0; i < entries.count; i++) {
@@ -182,7 +186,11 @@ export function decodeState(stored: Uint8Array): PageState {
   entries.refs = refs.slice(base);
 
   const families = count();
-  for (let id = 0; id < families; id++) state.families.add(text(), number(), text());
+  for (let id = 0; id < families; id++) {
+    const name = text();
+    const type = number();
+    state.families.add(name, type % HAS_UNIT, text(), type < HAS_UNIT ? '' : text());
+  }
   entries.keyEnd = new Uint32Array(n);
   let keyBytes = 0;
   for (let i = 0; i < n; i++) entries.keyEnd[i] = keyBytes += count();

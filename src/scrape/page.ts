@@ -10,13 +10,14 @@ import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
 import type { Labels } from '../model/labels.ts';
 import { Emitter } from './emitter.ts';
 import { Entries } from './entries.ts';
+import { type Exemplar, Exemplars } from './exemplars.ts';
 import type { ScrapeResult } from './fetch.ts';
 import { PageError } from './labels.ts';
 import { putBits } from './number.ts';
 import { decodeState, emptyState, encodeState, type PageState } from './page-codec.ts';
 import { type PageLimits, readBody, Reading, SEEN } from './reading.ts';
 import { GAUGE, REPORT, reportLabels } from './report.ts';
-import { TextError } from './text.ts';
+import { TextError } from './text-bytes.ts';
 
 export { PageError } from './labels.ts';
 
@@ -40,6 +41,8 @@ export interface PageScrape {
 
 export class Page {
   #state: PageState;
+  /** Not part of the state: see `exemplars.ts`. */
+  readonly #exemplars = new Exemplars();
 
   private constructor(state: PageState) {
     this.#state = state;
@@ -73,13 +76,16 @@ export class Page {
     let error = result.error;
     // An empty body is no fault: the target has no series now. What is known of them is kept.
     const read = error === null && result.body !== null && result.body.length > 0;
-    if (read) error = this.#read(result.body!, result.timestampMs, target, external, entries, reading);
+    if (read) error = this.#read(result, target, external, entries, reading);
     const taken = read && error === null;
     const health = error === null ? 'up' : 'down';
 
     const reports = renewed ? reportLabels(target.labels, external, state.symbols) : state.reports;
     const emitter = new Emitter(out, state.symbols, constantBytes(context));
-    if (taken) emitSamples(emitter, entries, reading, state);
+    if (taken) {
+      emitSamples(emitter, entries, reading, state, this.#exemplars.fresh);
+      this.#exemplars.commit();
+    }
     const markerMs = Math.max(result.timestampMs, state.lastMs + 1);
     let staleMarkers = 0;
     if (state.live) {
@@ -117,8 +123,7 @@ export class Page {
 
   /** Reads a body; returns what is wrong with it, or null. A fault leaves the page as it was. */
   #read(
-    body: Uint8Array,
-    timestampMs: number,
+    { body, format, timestampMs }: ScrapeResult,
     target: PageTarget,
     external: Labels,
     entries: Entries,
@@ -129,9 +134,10 @@ export class Page {
     const familyCount = families.count;
     try {
       readBody(
-        body,
+        body!,
+        format,
         timestampMs,
-        { entries, families, symbols, target: target.labels, external, limits: target },
+        { entries, families, symbols, exemplars: this.#exemplars, target: target.labels, external, limits: target },
         reading,
       );
       return null;
@@ -156,8 +162,11 @@ export class Page {
 }
 
 /** All that the labels of the entries were made with, but what was exposed. */
-const contextOf = ({ labels, honorLabels, metricRelabelConfigs }: PageTarget, external: Labels): string =>
-  JSON.stringify([labels, external, honorLabels, ...metricRelabelConfigs]);
+const contextOf = (target: PageTarget, external: Labels): string => {
+  const { labels, honorLabels, metricNameValidationScheme, metricRelabelConfigs } = target;
+  const scheme = metricNameValidationScheme === 'legacy' ? ['legacy'] : [];
+  return JSON.stringify([labels, external, honorLabels, ...scheme, ...metricRelabelConfigs]);
+};
 
 /** Bytes of labels that are not in a series' text: the context has target and external labels and what rules put in, in a longer spelling. */
 const constantBytes = (context: string): number => context.length * 2 + 64;
@@ -181,12 +190,24 @@ function stillThere(before: Entries, series: number, entries: Entries, reading: 
   return (reading.seen[now]! & SEEN) !== 0;
 }
 
-function emitSamples(emitter: Emitter, entries: Entries, reading: Reading, state: PageState): void {
-  const { types, helps } = state.families;
+function emitSamples(
+  emitter: Emitter,
+  entries: Entries,
+  reading: Reading,
+  state: PageState,
+  exemplars: readonly Exemplar[],
+): void {
+  const { types, helps, units } = state.families;
   const { entry, t, hi, lo, family } = reading;
+  let next = 0;
+  let withExemplar = exemplars.length > 0 ? exemplars[0]!.sample : -1;
   for (let i = 0; i < reading.count; i++) {
     const e = entry[i]!;
     const f = family[i]!;
+    if (i === withExemplar) {
+      emitter.exemplar = exemplars[next++]!;
+      withExemplar = next < exemplars.length ? exemplars[next]!.sample : -1;
+    }
     emitter.add(
       entries.refs,
       entries.refStart(e),
@@ -197,6 +218,7 @@ function emitSamples(emitter: Emitter, entries: Entries, reading: Reading, state
       lo[i]!,
       f < 0 ? 0 : types[f]!,
       f < 0 ? '' : helps[f]!,
+      f < 0 ? '' : units[f]!,
     );
   }
 }

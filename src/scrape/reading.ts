@@ -3,14 +3,18 @@
  * is read, since a fault in its last line fails the whole scrape.
  */
 
-import type { RelabelConfig } from '../config/model.ts';
+import type { RelabelConfig, ValidationScheme } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import { type Rules, rulesOf } from '../relabel/relabel.ts';
+import { END, type PageCursor, SERIES } from './cursor.ts';
 import type { Entries } from './entries.ts';
+import type { Exemplars } from './exemplars.ts';
 import { type Families, isOfFamily } from './families.ts';
-import { finalLabels, PageError } from './labels.ts';
+import type { BodyFormat } from './formats.ts';
+import { checkLegacyNames, finalLabels, PageError } from './labels.ts';
+import { OpenMetricsCursor } from './openmetrics.ts';
 import { NAME_REF, type Symbols } from './symbols.ts';
-import { END, SERIES, TextCursor } from './text.ts';
+import { TextCursor } from './text.ts';
 
 /** A page with more samples fails: its state and its messages must fit an isolate's 128 MB beside others. */
 export const SAMPLES_MAX = 100_000;
@@ -29,6 +33,7 @@ export interface PageLimits {
   readonly sampleLimit: number;
   /** Each is asked once for each text that is new to the page. */
   readonly metricRelabelConfigs: readonly RelabelConfig[];
+  readonly metricNameValidationScheme: ValidationScheme;
 }
 
 /** Samples of one body, as columns, and what became of them. */
@@ -95,24 +100,32 @@ export interface Known {
   readonly entries: Entries;
   readonly families: Families;
   readonly symbols: Symbols;
+  readonly exemplars: Exemplars;
   readonly target: Labels;
   readonly external: Labels;
   readonly limits: PageLimits;
 }
 
+export function cursorOf(body: Uint8Array, format: BodyFormat): PageCursor {
+  if (format === 'protobuf')
+    throw new PageError('protobuf is not read yet (ask for a text format in scrape_protocols)');
+  return format === 'openmetrics' ? new OpenMetricsCursor(body) : new TextCursor(body);
+}
+
 /** Reads a whole body into `out`. Throws TextError or PageError; `out` then holds the counts up to the fault. */
-export function readBody(body: Uint8Array, timestampMs: number, known: Known, out: Reading): void {
-  const { entries, families, symbols, limits } = known;
+export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: number, known: Known, out: Reading): void {
+  const { entries, families, symbols, exemplars, limits } = known;
   const { honorTimestamps } = limits;
   const sampleLimit = limits.sampleLimit > 0 ? limits.sampleLimit : Infinity;
   const aheadMs = timestampMs + AHEAD_MS_MAX;
   const knownCount = entries.count;
-  const cursor = new TextCursor(body);
+  const cursor = cursorOf(body, format);
   const exposed: string[] = [];
   let rules: Rules | null = null;
   let appended = 0;
   let guess = 0;
   families.current = -1;
+  exemplars.begin();
 
   for (;;) {
     const isKnown = guess < knownCount;
@@ -134,7 +147,7 @@ export function readBody(body: Uint8Array, timestampMs: number, known: Known, ou
     if (cursor.expected) {
       entry = guess++;
     } else {
-      entry = entries.find(body, cursor.keyStart, cursor.keyEnd);
+      entry = entries.find(cursor.keys, cursor.keyStart, cursor.keyEnd);
       if (entry >= 0) {
         // The page goes on from there, most likely.
         if (entry < knownCount) guess = entry + 1;
@@ -142,13 +155,14 @@ export function readBody(body: Uint8Array, timestampMs: number, known: Known, ou
         cursor.labels(exposed);
         rules ??= rulesOf(limits.metricRelabelConfigs);
         const labels = finalLabels(exposed, known.target, known.external, limits.honorLabels, rules);
+        if (limits.metricNameValidationScheme === 'legacy') checkLegacyNames(labels);
         if (labels.length > 0 && appended >= sampleLimit) {
           appended++;
           out.postRelabel++;
           continue;
         }
         entry = entries.add(
-          body,
+          cursor.keys,
           cursor.keyStart,
           cursor.keyEnd,
           labels.map((text) => symbols.ref(text)),
@@ -175,6 +189,7 @@ export function readBody(body: Uint8Array, timestampMs: number, known: Known, ou
     if (isNew) out.seriesAdded++;
     const t = hasTimestamp ? cursor.timestamp : timestampMs;
     out.push(entry, t, cursor.hi, cursor.lo, familyOf(entries, entry, families, symbols));
+    if (cursor.exemplarEnd > 0) exemplars.take(cursor, entries.keyText(entry), out.count - 1, t);
   }
   if (appended > sampleLimit) {
     throw new PageError(

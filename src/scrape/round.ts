@@ -167,6 +167,7 @@ const pageTarget = ({ labels, config }: Target): PageTarget => ({
   honorTimestamps: config.honorTimestamps,
   sampleLimit: config.sampleLimit,
   metricRelabelConfigs: config.metricRelabelConfigs,
+  metricNameValidationScheme: config.metricNameValidationScheme,
 });
 
 const sizeOf = ({ result }: Scraped): number => 1_000 + (result.body?.byteLength ?? 0);

@@ -12,7 +12,8 @@ import { accept } from '../../src/receive/accept.ts';
 import { DEFAULT_RECEIVE_LIMITS } from '../../src/receive/limits.ts';
 import { validate } from '../../src/receive/validate.ts';
 import { Page } from '../../src/scrape/page.ts';
-import { END, TextCursor } from '../../src/scrape/text.ts';
+import { END } from '../../src/scrape/cursor.ts';
+import { TextCursor } from '../../src/scrape/text.ts';
 import { compare, type Way } from './compare.ts';
 import { exposition } from './exposition.ts';
 import type { Bench, Options } from './options.ts';
@@ -173,6 +174,7 @@ class Scraper {
     honorTimestamps: true,
     sampleLimit: 0,
     metricRelabelConfigs: [],
+    metricNameValidationScheme: 'utf8' as const,
   };
 
   sleep(): void {
@@ -188,7 +190,7 @@ class Scraper {
       durationMs: 5,
       bodyBytes: body.length,
       body,
-      contentType: 'text/plain',
+      format: 'text' as const,
       error: null,
     };
     const { changed, error } = this.#page.scrape(this.#target, [], result, out);

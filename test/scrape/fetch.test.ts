@@ -58,7 +58,9 @@ describe('a scrape', () => {
     expect(asked!.url).toBe('http://a.test:9100/metrics?module=x');
     expect(asked!.method).toBe('GET');
     expect(Object.fromEntries(asked!.headers)).toEqual({
-      accept: 'text/plain;version=0.0.4;q=0.6,*/*;q=0.5',
+      accept:
+        'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,application/openmetrics-text;version=0.0.1;q=0.6,' +
+        'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.3',
       'accept-encoding': 'gzip',
       authorization: 'Basic w7w6cA==',
       'user-agent': 'Narthex/1',
@@ -121,17 +123,12 @@ describe('a scrape that fails', () => {
     [
       'no content type',
       () => new Response(new Uint8Array([97])),
-      /^the answer has no Content-Type \(let the target send/,
+      /^non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target \(set/,
     ],
     [
       'another content type',
       () => new Response('a', { headers: { 'content-type': 'text/html' } }),
-      /"text\/html", which is no metrics format/,
-    ],
-    [
-      'OpenMetrics',
-      () => new Response('a', { headers: { 'content-type': 'application/openmetrics-text; version=1.0.0' } }),
-      /"application\/openmetrics-text; version=1\.0\.0", which is not read yet/,
+      /^received unsupported Content-Type "text\/html" and no fallback_scrape_protocol/,
     ],
     [
       'a large body',

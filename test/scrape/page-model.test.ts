@@ -92,6 +92,7 @@ test('scrapes in any order, with sleeps between any two', { timeout: 30_000 }, (
             honorTimestamps: true,
             sampleLimit: 0,
             metricRelabelConfigs: [],
+            metricNameValidationScheme: 'utf8',
           },
           labelsFrom([['region', now.external]]),
           resultOf(at, body, now.fate === 'unreachable' ? 'unreachable' : null),

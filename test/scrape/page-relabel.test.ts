@@ -37,6 +37,7 @@ function sleepy(): (scrape: Scrape) => Scraped {
       honorLabels: false,
       honorTimestamps: true,
       sampleLimit,
+      metricNameValidationScheme: 'utf8' as const,
       metricRelabelConfigs: rules.map(ruleFrom),
     };
     at += 1000;

@@ -15,6 +15,7 @@ const TARGET: PageTarget = {
   honorTimestamps: true,
   sampleLimit: 0,
   metricRelabelConfigs: [],
+  metricNameValidationScheme: 'utf8',
 };
 
 function scrape(page: Page, body: string, at = 1000, limits = {}): { got: PageScrape; built: BuiltRequest[] } {

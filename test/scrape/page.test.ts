@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { type Labels, labelsFrom } from '../../src/model/labels.ts';
+import type { BodyFormat } from '../../src/scrape/formats.ts';
 import { Page, type PageScrape, type PageTarget } from '../../src/scrape/page.ts';
 import { linesOf } from './decode.ts';
 import { resultOf } from './results.ts';
@@ -14,6 +15,7 @@ const TARGET: PageTarget = {
   honorTimestamps: true,
   sampleLimit: 0,
   metricRelabelConfigs: [],
+  metricNameValidationScheme: 'utf8',
 };
 const REPORT_SERIES = [
   'up',
@@ -32,6 +34,7 @@ const shown = (line: string): string =>
 
 interface Step {
   readonly body?: string;
+  readonly format?: BodyFormat;
   readonly fails?: string;
   readonly target?: Partial<PageTarget>;
   readonly external?: Labels;
@@ -59,7 +62,7 @@ function run(steps: readonly Step[], sleeps: number): void {
       page.retire(at, out);
     } else {
       const target = { ...TARGET, ...step.target };
-      const got = page.scrape(target, step.external ?? [], resultOf(at, step.body, step.fails), out);
+      const got = page.scrape(target, step.external ?? [], resultOf(at, step.body, step.fails, step.format), out);
       if (got.changed) stored = page.encode();
       expect(got.health).toBe(step.fails !== undefined || step.error !== undefined ? 'down' : 'up');
       if (step.changed !== undefined)

@@ -1,7 +1,13 @@
+import type { BodyFormat } from '../../src/scrape/formats.ts';
 import type { ScrapeResult } from '../../src/scrape/fetch.ts';
 
 /** A scrape's result: a body, or why it failed. */
-export function resultOf(atMs: number, body = '', error: string | null = null): ScrapeResult {
+export function resultOf(
+  atMs: number,
+  body = '',
+  error: string | null = null,
+  format: BodyFormat = 'text',
+): ScrapeResult {
   const bytes = error === null ? Uint8Array.from(new TextEncoder().encode(body)) : null;
   return {
     slotMs: atMs,
@@ -9,7 +15,7 @@ export function resultOf(atMs: number, body = '', error: string | null = null): 
     durationMs: 5,
     bodyBytes: bytes?.length ?? 0,
     body: bytes,
-    contentType: 'text/plain',
+    format,
     error,
   };
 }

@@ -1,43 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { END, HELP, SERIES, TextCursor, TextError } from '../../src/scrape/text.ts';
+import { TextCursor } from '../../src/scrape/text.ts';
+import { entriesOf, utf8 } from './entries-of.ts';
 
-const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-const NOTHING = new Uint8Array(0);
-
-/** A page's entries, one line each, or its error's message. `expected` holds texts that are offered in turn. */
-function read(page: Uint8Array, expected: readonly Uint8Array[] = []): { entries: string[]; error: string | null } {
-  const cursor = new TextCursor(page);
-  const entries: string[] = [];
-  const labels: string[] = [];
-  try {
-    for (let guess = 0; ;) {
-      const expect = expected[guess] ?? NOTHING;
-      const entry = cursor.next(expect, 0, expect.length);
-      if (entry === END) return { entries, error: null };
-      if (entry === SERIES) {
-        let text = new TextDecoder().decode(page.subarray(cursor.keyStart, cursor.keyEnd));
-        if (expected.length > 0) {
-          if (cursor.expected) guess++;
-        } else {
-          cursor.labels(labels);
-          text = JSON.stringify(labels);
-        }
-        const value = new Float64Array(Uint32Array.of(cursor.lo, cursor.hi).buffer)[0]!;
-        entries.push(
-          `${text} ${Object.is(value, -0) ? '-0' : value}${cursor.hasTimestamp ? ` @${cursor.timestamp}` : ''}`,
-        );
-      } else {
-        entries.push(
-          `${entry === HELP ? 'help' : 'type'} ${cursor.familyName()}: ${entry === HELP ? cursor.helpText() : cursor.type}`,
-        );
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof TextError)) throw error;
-    return { entries, error: error.message };
-  }
-}
+const read = (page: Uint8Array, expected?: readonly Uint8Array[]): ReturnType<typeof entriesOf> =>
+  entriesOf(new TextCursor(page), expected);
 
 /** Pages and what they hold. Verified against Prometheus 3.13's parser, but for what the file's header names. */
 const PAGES: readonly (readonly [page: string, ...entries: string[]])[] = [

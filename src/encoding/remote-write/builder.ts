@@ -15,9 +15,13 @@ const REQUEST_SYMBOLS = tagOf(4, BYTES);
 const REQUEST_TIMESERIES = tagOf(5, BYTES);
 const SERIES_LABELS_REFS = tagOf(1, BYTES);
 const SERIES_SAMPLES = tagOf(2, BYTES);
+const SERIES_EXEMPLARS = tagOf(4, BYTES);
 const SERIES_METADATA = tagOf(5, BYTES);
 const SAMPLE_VALUE = tagOf(1, FIXED64);
 const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
+const EXEMPLAR_LABELS_REFS = tagOf(1, BYTES);
+const EXEMPLAR_VALUE = tagOf(2, FIXED64);
+const EXEMPLAR_TIMESTAMP = tagOf(3, VARINT);
 const METADATA_TYPE = tagOf(1, VARINT);
 const METADATA_HELP_REF = tagOf(3, VARINT);
 const METADATA_UNIT_REF = tagOf(4, VARINT);
@@ -38,6 +42,8 @@ export class RequestBuilder {
   readonly #encoder = new TextEncoder();
   readonly #symbols = new Writer();
   readonly #series = new Writer();
+  /** Exemplars of the next series. */
+  readonly #exemplars = new Writer();
   readonly #refs = new Map<string, number>();
   #built: BuiltRequest[] = [];
   #samples = 0;
@@ -78,9 +84,29 @@ export class RequestBuilder {
     return ref;
   }
 
+  /** An exemplar of the series that is added next: `refs` as there, `t` Unix ms, `hi` and `lo` the halves of its value's bits. */
+  exemplar(refs: readonly number[], t: number, hi: number, lo: number): void {
+    const out = this.#exemplars;
+    let refsSize = 0;
+    for (const ref of refs) refsSize += uvarintSize(ref);
+    out.tag(SERIES_EXEMPLARS);
+    out.uint32((refsSize > 0 ? fieldSize(refsSize) : 0) + 10 + int64Size(t));
+    if (refsSize > 0) {
+      out.tag(EXEMPLAR_LABELS_REFS);
+      out.uint32(refsSize);
+      for (const ref of refs) out.uint32(ref);
+    }
+    out.tag(EXEMPLAR_VALUE);
+    out.fixed32(lo);
+    out.fixed32(hi);
+    out.tag(EXEMPLAR_TIMESTAMP);
+    out.int64(t);
+  }
+
   /**
    * Adds a series with one sample. `refs` holds `refCount` references, name and value by turns, sorted by name. `t` is Unix ms; `hi` and
-   * `lo` are the halves of the value's bits. `type` is the metadata's type (0 unspecified, 1 counter, 2 gauge, 3 histogram, 5 summary).
+   * `lo` are the halves of the value's bits. `type` is the metadata's type (0 unspecified, 1 counter, 2 gauge, 3 histogram, 4 gaugehistogram,
+   * 5 summary, 6 info, 7 stateset).
    */
   add(
     refs: Uint32Array | readonly number[],
@@ -103,7 +129,10 @@ export class RequestBuilder {
     if (unitRef !== 0) metadataSize += 1 + uvarintSize(unitRef);
 
     out.tag(REQUEST_TIMESERIES);
-    out.uint32(fieldSize(refsSize) + fieldSize(sampleSize) + (metadataSize > 0 ? fieldSize(metadataSize) : 0));
+    const exemplars = this.#exemplars;
+    out.uint32(
+      fieldSize(refsSize) + fieldSize(sampleSize) + exemplars.length + (metadataSize > 0 ? fieldSize(metadataSize) : 0),
+    );
     out.tag(SERIES_LABELS_REFS);
     out.uint32(refsSize);
     for (let i = 0; i < refCount; i++) out.uint32(refs[i]!);
@@ -114,6 +143,10 @@ export class RequestBuilder {
     out.fixed32(hi);
     out.tag(SAMPLE_TIMESTAMP);
     out.int64(t);
+    if (exemplars.length > 0) {
+      out.raw(exemplars.bytes, 0, exemplars.length);
+      exemplars.clear();
+    }
     if (metadataSize > 0) {
       out.tag(SERIES_METADATA);
       out.uint32(metadataSize);
