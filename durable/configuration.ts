@@ -5,8 +5,9 @@
 
 import bundled from '../prometheus.yml';
 import { loadConfig, formatProblems } from '../src/config/load.ts';
-import type { Config, ConfigVersion } from '../src/config/model.ts';
+import type { Config, ConfigVersion, RemoteWriteConfig } from '../src/config/model.ts';
 import { type Limits, parseLimits } from '../src/receive/settings.ts';
+import { SELF } from '../src/config/addresses.ts';
 import { director, type Env } from './env.ts';
 
 export interface InForce {
@@ -42,4 +43,21 @@ let limits: { readonly text: string; readonly parsed: Limits } | null = null;
 export function limitsInForce({ NARTHEX_LIMITS: text = '' }: Pick<Env, 'NARTHEX_LIMITS'>): Limits {
   if (limits?.text !== text) limits = { text, parsed: parseLimits(text) };
   return limits.parsed;
+}
+
+/** The remotes that a tenant relays to. What is received is never sent to the deployment itself: it would come back without end. */
+export function relayRemotes(names: readonly string[], config: Config): RemoteWriteConfig[] {
+  return config.remoteWrites.filter(({ name, url }) => names.includes(name) && !isSelf(url));
+}
+
+const isSelf = (url: string): boolean => new URL(url).hostname === SELF;
+
+/** Names under `relay` that are none of a remote to relay to. */
+export function relayProblems({ relays }: Limits, config: Config): string[] {
+  return relays.flatMap((name) => {
+    const remote = config.remoteWrites.find((remote) => remote.name === name);
+    const says = (what: string): string => `NARTHEX_LIMITS: relay: ${JSON.stringify(name)} ${what}`;
+    if (remote === undefined) return [says('is the name of no remote_write: nothing is kept for it')];
+    return isSelf(remote.url) ? [says('is this deployment itself: what is received is not sent to it')] : [];
+  });
 }

@@ -1,15 +1,17 @@
 /** What each cron of wrangler.toml runs. Strings that differ but mean the same minute are lanes: each is an invocation of its own. */
 
 import { cutShard } from '../src/compact/cut.ts';
+import type { Config, RemoteWriteConfig } from '../src/config/model.ts';
 import { forwardRound } from '../src/forward/round.ts';
 import { targetsOf } from '../src/discovery/targets.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import { bucketOf } from './bucket.ts';
-import { inForce } from './configuration.ts';
+import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
 import { clock, info, network, tokens, warn } from './doors.ts';
 import { agents, catalogue, director, type Env, shards } from './env.ts';
+import type { Ingester } from './ingester.ts';
 
 export interface CronDoors {
   /** Reaches the deployment itself in process. */
@@ -53,9 +55,28 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
     const { version, config } = await inForce(env);
     const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
     const doors = { clock, fetch: network, self, userAgent, random: Math.random, tokens, warn };
-    const ends = await Promise.all(agents(env).map((agent) => forwardRound(plan, agent, doors)));
+    const relays = await relayLogs(env, config);
+    const ends = await Promise.all([
+      ...agents(env).map((agent) => forwardRound(plan, agent, doors)),
+      ...relays.map(({ shard, remotes }) => forwardRound({ ...plan, remotes }, shard, doors)),
+    ]);
     if (!ends.some(({ reload }) => reload)) return;
   }
+}
+
+/** The shards of tenants whose samples go out again, and where to. */
+async function relayLogs(
+  env: Env,
+  config: Config,
+): Promise<{ shard: DurableObjectStub<Ingester>; remotes: readonly RemoteWriteConfig[] }[]> {
+  const limits = limitsInForce(env);
+  if (limits.relays.length === 0) return [];
+  return (await director(env).tenants()).flatMap((tenant) => {
+    const names = limits.of(tenant).relay;
+    // Also when none of them is a remote any more: then the run says so, and nothing is kept for it.
+    const remotes = relayRemotes(names, config);
+    return names.length === 0 ? [] : shards(env, tenant).map((shard) => ({ shard, remotes }));
+  });
 }
 
 async function cutRun(env: Env): Promise<void> {

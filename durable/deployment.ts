@@ -8,10 +8,11 @@ import { NOTHING_DISCOVERED } from '../src/discovery/group.ts';
 import { resolveTargets } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
 import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
+import { LeaderCache } from '../src/receive/ha.ts';
 import { handleWrite } from '../src/receive/write.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
-import { inForce, limitsInForce } from './configuration.ts';
+import { inForce, limitsInForce, relayProblems } from './configuration.ts';
 import { agents, catalogue, director, type Env, ingester, shards } from './env.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
@@ -21,6 +22,8 @@ const SNAPSHOT_MS = 15_000;
 const counts: Record<string, number> = {};
 /** Tenants that this isolate has told the director of. */
 const knownTenants = new Set<string>();
+/** Who leads which cluster, as this isolate was told lately: the other replica's requests cost no object call. */
+const leaders = new LeaderCache();
 
 export function services(env: Env, nowMs: number): Services {
   return {
@@ -38,7 +41,7 @@ export function services(env: Env, nowMs: number): Services {
       await Promise.all(agents(env).map((agent) => agent.want(version.version)));
       return { ok: true, version };
     },
-    limitProblems: async () => limitsInForce(env).problems,
+    limitProblems: () => limitProblems(env),
     write: async (request, tenant) => {
       const settings = limitsInForce(env).of(tenant);
       return await handleWrite(request, tenant, {
@@ -46,12 +49,17 @@ export function services(env: Env, nowMs: number): Services {
         hashSeries: settings.shard.seriesMax !== null,
         nowMs,
         count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
-        append: async (to, records, hashes) => {
+        leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,
+        append: async (to, records, about) => {
           if (!knownTenants.has(to)) {
             await director(env).addTenant(to);
             knownTenants.add(to);
           }
-          return await ingester(env, to, 0).append(nowMs, records, { limits: settings.shard, hashes });
+          const terms = { limits: settings.shard, relay: settings.relay, ...about };
+          const result = await ingester(env, to, 0).append(nowMs, records, terms);
+          if (result.ok && result.leader !== undefined && about.replica !== null)
+            leaders.set(to, about.replica.cluster, result.leader, nowMs);
+          return result;
         },
       });
     },
@@ -63,6 +71,17 @@ export function services(env: Env, nowMs: number): Services {
     },
     file: (key) => bucketOf(env.BUCKET).get(key),
   };
+}
+
+async function limitProblems(env: Env): Promise<readonly string[]> {
+  const limits = limitsInForce(env);
+  if (limits.relays.length === 0) return limits.problems;
+  // A configuration that cannot be read is told elsewhere.
+  const config = await inForce(env).then(
+    ({ config }) => config,
+    () => null,
+  );
+  return config === null ? limits.problems : [...limits.problems, ...relayProblems(limits, config)];
 }
 
 async function status(env: Env, nowMs: number): Promise<SystemStatus> {

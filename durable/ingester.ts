@@ -6,6 +6,7 @@
  *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
  *   close                    watermark moves on, ended ranges are closed       1 a segment
  *   part / drop              a cut is read / is in a committed block           0 / 1 a part
+ *   next / acknowledge       relaying: records after a cursor; it moves        0 / 1
  *
  * Appending needs no history, so an object that has just woken up answers as fast as a warm one.
  */
@@ -15,6 +16,8 @@ import { Digest } from '../src/digest/digest.ts';
 import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
 import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
+import type { LogDoor } from '../src/forward/door.ts';
+import { Outbox } from '../src/forward/outbox.ts';
 import type { IngesterStatus } from '../src/http/status.ts';
 import { Log, type NewRecord } from '../src/log/log.ts';
 import { isFull, type Sql } from '../src/log/sql.ts';
@@ -22,12 +25,13 @@ import { Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
 import { rangeStart } from '../src/model/sample.ts';
 import { Gate } from '../src/receive/gate.ts';
+import { Elections } from '../src/receive/ha.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
-import type { AppendResult } from '../src/receive/write.ts';
+import type { AboutRecords, AppendResult } from '../src/receive/write.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
 
-/** The log's one consumer here. */
+/** The consumer that every log here has; remotes that it relays to are others. */
 const DIGEST = 'digest';
 /** Samples digested at once: what bounds the memory of the sort, whatever the number of series. */
 const DIGEST_LIMITS = { samplesMax: 400_000, partBytesMax: 256 * 1024 };
@@ -41,17 +45,19 @@ const FIRST_DIGEST_AFTER_MS = 20 * 1000;
 /** … or until this many samples wait. */
 const DIGEST_SAMPLES = 400_000;
 const DIGEST_RETRY_MS = 60 * 1000;
+/** How much of the log's bound may wait for the digest: what was accepted is never dropped by the bound. */
+const UNDIGESTED_SHARE = 0.95;
 /** A full disk gets room when blocks are cut. */
 const FULL_RETRY_S = 60;
 
 /** What goes with the records of an append. */
-export interface AppendTerms {
+export interface AppendTerms extends AboutRecords {
   readonly limits: ShardLimits;
-  /** Of the records' series, where active series are limited. */
-  readonly hashes: Uint32Array | null;
+  /** Names of the remotes that the shard may relay to. */
+  readonly relay: readonly string[];
 }
 
-const NO_TERMS: AppendTerms = { limits: DEFAULT_SHARD_LIMITS, hashes: null };
+const NO_TERMS: AppendTerms = { limits: DEFAULT_SHARD_LIMITS, hashes: null, replica: null, relay: [] };
 
 interface Totals {
   readonly segments: number;
@@ -60,12 +66,16 @@ interface Totals {
   readonly conflictExample: string | null;
 }
 
-export class Ingester extends DurableObject<LogEnv> {
+export class Ingester extends DurableObject<LogEnv> implements LogDoor {
   readonly #log: Log;
   readonly #shelf: Shelf;
   readonly #values: Values;
   readonly #sql: Sql;
+  readonly #outbox: Outbox;
   readonly #gate = new Gate(Math.random);
+  readonly #undigestedBytesMax: number;
+  /** Of what rides in the log: dropped whenever an append fails. */
+  #elections: Elections | null = null;
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
 
@@ -73,9 +83,13 @@ export class Ingester extends DurableObject<LogEnv> {
     super(state, env);
     const sql = sqlOf(state.storage);
     this.#sql = sql;
-    this.#log = new Log(sql, limitsOf(env));
+    const bounds = limitsOf(env);
+    this.#log = new Log(sql, bounds);
+    this.#undigestedBytesMax = bounds.bytesMax * UNDIGESTED_SHARE;
     this.#shelf = new Shelf(sql);
     this.#values = new Values(sql);
+    // Runs begin anew every minute with the configuration in force: none is told to end before.
+    this.#outbox = new Outbox(this.#log, this.#values, () => 0);
     if (this.#log.consumer(DIGEST) === undefined) this.#log.setConsumers([DIGEST]);
   }
 
@@ -83,21 +97,27 @@ export class Ingester extends DurableObject<LogEnv> {
   async append(
     nowMs: number,
     records: readonly NewRecord[],
-    { limits, hashes }: AppendTerms = NO_TERMS,
+    { limits, hashes, replica, relay }: AppendTerms = NO_TERMS,
   ): Promise<AppendResult> {
     for (const { body } of records) assertOwned(body);
+    const elections = (this.#elections ??= Elections.decode(this.#log.rider()));
+    const leader = replica === null ? null : elections.elect(nowMs, replica);
+    if (leader !== null && leader !== replica!.replica) return { ok: true, leader };
+    this.#relayAtMost(relay);
     const samples = records.reduce((sum, record) => sum + record.samples, 0);
     const pending = this.#log.pending(DIGEST);
     const room = { pendingBytes: pending.bytes, storageBytes: this.#sql.size() };
-    const refused = this.#gate.admit(nowMs, samples, hashes, limits, room);
+    const pendingBytesMax = Math.min(limits.pendingBytesMax, this.#undigestedBytesMax);
+    const refused = this.#gate.admit(nowMs, samples, hashes, { ...limits, pendingBytesMax }, room);
     if (refused !== null) {
       // What waits is what makes it wait: the digest must not sleep until its time.
       if (refused.status === 503 && pending.records > 0) await this.#arm(nowMs);
       return refused;
     }
     try {
-      this.#log.append(nowMs, records);
+      this.#log.append(nowMs, records, elections.encode());
     } catch (error) {
+      this.#elections = null;
       if (!isFull(error)) throw error;
       // What was acknowledged is not given up for what can come again.
       await this.#arm(nowMs);
@@ -110,7 +130,37 @@ export class Ingester extends DurableObject<LogEnv> {
     }
     const many = pending.samples + samples >= DIGEST_SAMPLES;
     await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
-    return { ok: true };
+    return leader === null ? { ok: true } : { ok: true, leader };
+  }
+
+  async takeForwardBaton(
+    _nowMs: number,
+    { remotes }: { configVersion: number; remotes: readonly string[] },
+  ): Promise<{ epoch: number }> {
+    return this.#sql.transaction(() => {
+      this.#log.setConsumers([DIGEST, ...remotes]);
+      return this.#outbox.takeBaton();
+    });
+  }
+
+  next(...call: Parameters<LogDoor['next']>): ReturnType<LogDoor['next']> {
+    return this.#outbox.next(...call);
+  }
+
+  renew(...call: Parameters<LogDoor['renew']>): ReturnType<LogDoor['renew']> {
+    return this.#outbox.renew(...call);
+  }
+
+  acknowledge(...call: Parameters<LogDoor['acknowledge']>): ReturnType<LogDoor['acknowledge']> {
+    return this.#outbox.acknowledge(...call);
+  }
+
+  retried(...call: Parameters<LogDoor['retried']>): ReturnType<LogDoor['retried']> {
+    return this.#outbox.retried(...call);
+  }
+
+  setAside(...call: Parameters<LogDoor['setAside']>): ReturnType<LogDoor['setAside']> {
+    return this.#outbox.setAside(...call);
   }
 
   override async alarm(): Promise<void> {
@@ -209,7 +259,8 @@ export class Ingester extends DurableObject<LogEnv> {
       tenant,
       shard,
       log,
-      digest: consumers[0]!,
+      digest: consumers.find(({ name }) => name === DIGEST)!,
+      relays: consumers.filter(({ name }) => name !== DIGEST),
       watermarkMs: this.#watermark(),
       ranges: this.#shelf.status(),
       samplesDuplicate: totals.duplicates,
@@ -225,6 +276,13 @@ export class Ingester extends DurableObject<LogEnv> {
 
   #watermark(): number {
     return this.#values.get('watermark', 0);
+  }
+
+  /** A remote that the limits do not name any more stops holding the log. New ones come with a run, which knows whether they exist. */
+  #relayAtMost(names: readonly string[]): void {
+    const have = this.#log.consumers().map(({ name }) => name);
+    const wanted = have.filter((name) => name === DIGEST || names.includes(name));
+    if (wanted.length < have.length) this.#log.setConsumers(wanted);
   }
 
   /** Makes sure that the alarm fires at `atMs` or before. */

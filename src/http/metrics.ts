@@ -179,7 +179,7 @@ function ingesterMetrics(out: Exposition, ingester: IngesterStatus): void {
   const of = { tenant: ingester.tenant, shard: String(ingester.shard) };
   const log = `ingester/${ingester.tenant}/${ingester.shard}`;
   logMetrics(out, log, ingester.log);
-  consumerMetrics(out, log, ingester.digest);
+  for (const consumer of [ingester.digest, ...ingester.relays]) consumerMetrics(out, log, consumer);
   out
     .counter('narthex_digest_duplicate_samples_total', 'Identical samples that came again: stored once.')
     .add(ingester.samplesDuplicate, of);

@@ -103,6 +103,8 @@ export interface IngesterStatus {
   readonly shard: number;
   readonly log: LogStatus;
   readonly digest: ConsumerStatus;
+  /** Remotes that what is received goes out to. */
+  readonly relays: readonly ConsumerStatus[];
   /** Ranges that end at or before it are cut, Unix ms. */
   readonly watermarkMs: number;
   readonly ranges: readonly RangeStatus[];

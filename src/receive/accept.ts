@@ -3,7 +3,7 @@
  * of it is still held while the log is waited for. It knows no HTTP but the status that a refusal is answered with.
  *
  * Invariant: the records hold the series that validate() kept, each once and byte for byte as sent. A request without a fault and not
- * too large for a record is a record as it came.
+ * too large for a record is a record as it came; only a replica's label is dropped, by encoding it again.
  */
 
 import { DecodeError, type Decoded, decodeWrite, type Schema, TooManyError } from '../encoding/remote-write/decoded.ts';
@@ -12,6 +12,8 @@ import { seriesHashes } from '../encoding/remote-write/hashes.ts';
 import { snappyCompress, SnappyError, snappyLength, snappyUncompress } from '../encoding/snappy.ts';
 import { owned } from '../model/bytes.ts';
 import { summary } from './explain.ts';
+import { dropLabel } from '../encoding/remote-write/drop-label.ts';
+import { type Replica, REPLICA, replicaOf } from './ha.ts';
 import type { ReceiveLimits, RecordLimits } from './limits.ts';
 import { type Refused, validate } from './validate.ts';
 
@@ -32,6 +34,8 @@ export interface Accepted {
   readonly records: readonly ReceivedRecord[];
   /** Of the series in the records, in a buffer of their own; null when they were not asked for. */
   readonly hashes: Uint32Array | null;
+  /** Whose the request is when it is of an HA pair; its label is dropped then. */
+  readonly replica: Replica | null;
   readonly samples: number;
   readonly exemplars: number;
   /** Metadata of 1.0 that came beside the series, which is not stored. */
@@ -39,6 +43,23 @@ export interface Accepted {
   readonly refused: readonly Refused[];
   /** For people, when something was refused; else null. */
   readonly message: string | null;
+}
+
+/** Another replica of its cluster leads: nothing of it is stored, and nothing is wrong. */
+export interface Followed {
+  readonly ok: 'other replica';
+  readonly leader: string;
+  readonly replica: Replica;
+  readonly samples: number;
+  readonly exemplars: number;
+}
+
+/** What is asked of a request besides its limits. */
+export interface AcceptOptions {
+  /** Whether the series are to be told apart, for a limit on active ones. */
+  readonly hashSeries?: boolean;
+  /** Where HA pairs are told apart: who leads a cluster, as far as is known here; null when it is not. */
+  readonly leader?: ((cluster: string) => string | null) | null;
 }
 
 export interface NotAccepted {
@@ -49,22 +70,30 @@ export interface NotAccepted {
   readonly message: string;
 }
 
-/** `hashSeries`: whether the series are to be told apart, for a limit on active ones. */
 export function accept(
   schema: Schema,
   body: Uint8Array,
   limits: ReceiveLimits,
   nowMs: number,
-  hashSeries = false,
-): Accepted | NotAccepted {
-  const decoded = decode(schema, body, limits);
+  { hashSeries = false, leader = null }: AcceptOptions = {},
+): Accepted | Followed | NotAccepted {
+  let decoded = decode(schema, body, limits);
   if ('ok' in decoded) return decoded;
+  const replica = leader === null ? null : replicaOf(decoded);
+  if (replica !== null) {
+    const leads = leader!(replica.cluster) ?? replica.replica;
+    if (leads !== replica.replica) {
+      const exemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).reduce((sum, n) => sum + n, 0);
+      return { ok: 'other replica', leader: leads, replica, samples: decoded.sampleCount, exemplars };
+    }
+    decoded = decodeWrite(schema, dropLabel(decoded, REPLICA));
+  }
   const judged = validate(decoded, limits, nowMs);
   const records: ReceivedRecord[] = [];
   if (judged.series > 0) {
     const packer: Packer = { decoded, keep: judged.keep, limits: limits.record, nowMs, records, bytes: 0 };
     const whole = { bytes: decoded.message.length, samples: judged.samples };
-    if (judged.refused.length === 0 && fits(whole, body, limits.record)) {
+    if (replica === null && judged.refused.length === 0 && fits(whole, body, limits.record)) {
       records.push({ schema, body: owned(body), ...spanOf(packer, 0, decoded.seriesCount) });
     } else if (!pack(packer, 0, decoded.seriesCount)) {
       const { bodyBytesMax, messageBytesMax, samplesMax } = limits.record;
@@ -77,6 +106,7 @@ export function accept(
     ok: true,
     records,
     hashes: hashSeries ? seriesHashes(decoded, judged.keep) : null,
+    replica,
     samples: judged.samples,
     exemplars: judged.exemplars,
     metadataIgnored: decoded.metadataCount,

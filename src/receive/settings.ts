@@ -42,6 +42,9 @@ const count = (max: number) =>
     /^[0-9]{1,15}$/.test(text) ? bounded(Number(text), max, String(max)) : fail(),
   );
 
+/** `digest` is what the log's own consumer is called. */
+const relayName = (name: string): string => (name === '' || name === 'digest' ? fail() : name);
+
 const SECTION = {
   /** Of the body as it comes, and uncompressed. */
   body_size_limit: bytes(32 * MB, '32MB'),
@@ -64,12 +67,9 @@ const SECTION = {
   /** Replicas of an HA pair are told apart by their labels, and one is taken. */
   ha: flag,
   /** Names of `remote_write` that what is received goes out to. */
-  relay: z.array(
-    field('the name of a remote_write', (name) => (name === '' ? fail() : name)),
-    {
-      error: 'a list of names of remote_write',
-    },
-  ),
+  relay: z.array(field('the name of a remote_write', relayName), {
+    error: 'a list of names of remote_write',
+  }),
 };
 
 const optional = Object.fromEntries(

@@ -9,13 +9,20 @@
 import type { Schema } from '../encoding/remote-write/decoded.ts';
 import { readBody } from '../http/body.ts';
 import { accept, type Accepted, type ReceivedRecord } from './accept.ts';
+import type { Replica } from './ha.ts';
 import type { ReceiveLimits } from './limits.ts';
 import { negotiate } from './negotiate.ts';
 
 export type { ReceivedRecord };
 
 /** What the log answers. Expected outcomes are data: an error loses its class on the way out of an object. */
-export type AppendResult = { readonly ok: true } | NotAppended;
+export type AppendResult = Appended | NotAppended;
+
+export interface Appended {
+  readonly ok: true;
+  /** For a replica: who leads its cluster. Another one: nothing was appended. */
+  readonly leader?: string;
+}
 
 /** Nothing was kept: the same request may come again. */
 export interface NotAppended {
@@ -30,10 +37,19 @@ export interface WriteDeps {
   /** Whether the log wants to know which series come (a limit on active series). */
   readonly hashSeries: boolean;
   readonly nowMs: number;
-  /** Appends all records or none; resolves when they are durable. `hashes`: of their series, when wanted. */
-  append(tenant: string, records: readonly ReceivedRecord[], hashes: Uint32Array | null): Promise<AppendResult>;
+  /** Where HA pairs are told apart: who leads a cluster, as far as this Worker was told lately; null when it was not. */
+  readonly leader: ((cluster: string) => string | null) | null;
+  /** Appends all records or none; resolves when they are durable. */
+  append(tenant: string, records: readonly ReceivedRecord[], about: AboutRecords): Promise<AppendResult>;
   /** Counts an event: `requests:204`, `samples_in`, `refused_samples:too_old`, `refused_requests:snappy` … */
   count(event: string, n?: number): void;
+}
+
+/** What the log's object judges them by. */
+export interface AboutRecords {
+  /** Of their series, when wanted. */
+  readonly hashes: Uint32Array | null;
+  readonly replica: Replica | null;
 }
 
 /** How long a sender should wait when the log cannot be reached at all. */
@@ -92,8 +108,10 @@ async function write(
     return refuse(schema, 'too_large', { status: 413, message });
   }
 
-  const accepted = accept(schema, body, deps.limits, deps.nowMs, deps.hashSeries);
+  const accepted = accept(schema, body, deps.limits, deps.nowMs, deps);
   body = null;
+  if (accepted.ok === 'other replica')
+    return { schema, answer: followed(accepted, accepted.replica, accepted.leader, deps) };
   if (!accepted.ok) return refuse(schema, accepted.cause, accepted);
   return { schema, answer: await append(accepted, tenant, deps) };
 }
@@ -106,6 +124,9 @@ async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Prom
     if (!result.ok) {
       deps.count(`unwritten_samples:${result.status}`, samples);
       return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
+    }
+    if (accepted.replica !== null && result.leader !== undefined && result.leader !== accepted.replica.replica) {
+      return followed(accepted, accepted.replica, result.leader, deps);
     }
     deps.count('samples_in', samples);
     if (exemplars > 0) deps.count('exemplars_in', exemplars);
@@ -120,10 +141,29 @@ async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Prom
   return message === null ? { status: 204, written } : { status: 400, message, written };
 }
 
+/**
+ * 202, as Mimir answers the replica that is not taken. Its samples count as written: they are there, from the other one, and a sender that is told of
+ * fewer takes the rest for lost.
+ */
+function followed(
+  written: { readonly samples: number; readonly exemplars: number },
+  { cluster, replica }: Replica,
+  leader: string,
+  deps: WriteDeps,
+): Answer {
+  deps.count('deduplicated_samples', written.samples);
+  const message = `replica ${replica} of cluster ${cluster} is not taken while ${leader} sends`;
+  return { status: 202, message, written };
+}
+
 /** A log that fails, or cannot be reached, may have kept the records: they are sent again, and the same sample twice is one. */
-async function appendOrRetry({ records, hashes }: Accepted, tenant: string, deps: WriteDeps): Promise<AppendResult> {
+async function appendOrRetry(
+  { records, hashes, replica }: Accepted,
+  tenant: string,
+  deps: WriteDeps,
+): Promise<AppendResult> {
   try {
-    return await deps.append(tenant, records, hashes);
+    return await deps.append(tenant, records, { hashes, replica });
   } catch (error) {
     deps.count('append_failed');
     return { ok: false, status: 503, retryAfterS: RETRY_AFTER_S, message: `the log did not take it: ${String(error)}` };

@@ -1,7 +1,16 @@
 import { createExecutionContext, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { clock, tokens } from '../../durable/doors.ts';
+import { relayProblems, relayRemotes } from '../../durable/configuration.ts';
 import { type Env, ingester } from '../../durable/env.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { RemoteWriteConfig } from '../../src/config/model.ts';
+import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
+import { snappyUncompress } from '../../src/encoding/snappy.ts';
+import { forwardRound } from '../../src/forward/round.ts';
+import { DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
+import { parseLimits } from '../../src/receive/settings.ts';
 import worker from '../../src/worker.ts';
 import { asleep } from './asleep.ts';
 import { record, type Point } from './records.ts';
@@ -50,6 +59,21 @@ const series = (from: number, to: number, t = Date.now()): Point[] =>
 
 const samplesIn = async (tenant: string): Promise<number> =>
   (await ingester(bindings, tenant, 0).report(Date.now(), tenant, 0)).log.samplesIn;
+
+function loadedRemote(url: string, name: string): RemoteWriteConfig {
+  const loaded = loadConfig(`remote_write: [{ name: ${name}, url: '${url}' }]`);
+  if (!loaded.ok) throw new Error('not a configuration');
+  return loaded.config.remoteWrites[0]!;
+}
+
+/** Metric names of a 2.0 request. */
+function namesOf(body: Uint8Array): string[] {
+  const decoded = decodeWrite(2, snappyUncompress(body, 1 << 20));
+  const text = new TextDecoder();
+  return Array.from({ length: decoded.labelCount }, (_, i) => i)
+    .filter((i) => text.decode(decoded.message.subarray(decoded.nameStart[i], decoded.nameEnd[i])) === '__name__')
+    .map((i) => text.decode(decoded.message.subarray(decoded.valueStart[i], decoded.valueEnd[i])));
+}
 
 /** Rows written to the tenant's object while `work` goes on, by the platform's own counter. */
 async function rowsWritten(tenant: string, work: () => Promise<unknown>): Promise<number> {
@@ -133,6 +157,93 @@ describe('limits of a tenant', () => {
   });
 });
 
+describe('an HA pair', () => {
+  const shard = (tenant: string) => ingester(bindings, tenant, 0);
+  const T = Date.UTC(2036, 0, 1);
+  const terms = (replica: string) => ({
+    limits: DEFAULT_SHARD_LIMITS,
+    hashes: null,
+    replica: { cluster: 'c', replica },
+    relay: [],
+  });
+  const append = async (tenant: string, atMs: number, replica: string) =>
+    await asleep(
+      shard(tenant),
+      async () => await shard(tenant).append(atMs, [record(series(0, 1, atMs))], terms(replica)),
+    );
+
+  it('has one leader, whom the object remembers asleep; another takes its place after 30 s of silence', async () => {
+    expect(await append('pair', T, 'a')).toEqual({ ok: true, leader: 'a' });
+    expect(await append('pair', T + 15_000, 'a')).toEqual({ ok: true, leader: 'a' });
+    expect(await append('pair', T + 44_999, 'b')).toEqual({ ok: true, leader: 'a' });
+    expect(await append('pair', T + 45_000, 'b')).toEqual({ ok: true, leader: 'b' });
+    expect(await append('pair', T + 46_000, 'a')).toEqual({ ok: true, leader: 'b' });
+    expect(await samplesIn('pair')).toBe(3);
+    // What is no replica's is taken, and forgets nothing.
+    expect(await shard('pair').append(T + 47_000, [record(series(0, 1))])).toEqual({ ok: true });
+    expect(await append('pair', T + 48_000, 'a')).toEqual({ ok: true, leader: 'b' });
+  });
+});
+
+describe('a relay', () => {
+  const remote: RemoteWriteConfig = loadedRemote('https://far.example/api/v1/write', 'far');
+
+  it('gets everything that is received from then on, in order; the digest gets it too', async () => {
+    const shard = ingester(bindings, 'relayed', 0);
+    const t0 = Date.now();
+    const settings = { limits: DEFAULT_SHARD_LIMITS, hashes: null, replica: null, relay: ['far'] };
+    const append = (i: number) => shard.append(t0, [record([[`m${i}`, t0 + i, i]])], settings);
+    await append(0);
+    const got: string[] = [];
+    let down = true;
+    const run = async (names: readonly RemoteWriteConfig[], untilPending: number) => {
+      // Asleep, so that the run before, whose time ended, holds nothing any more.
+      await asleep(shard, async () => undefined);
+      await forwardRound({ configVersion: 0, remotes: names, runMs: 1_000 }, shard, {
+        clock,
+        random: () => 0.5,
+        tokens,
+        userAgent: 'test',
+        warn: () => {},
+        self: () => Promise.reject(new Error('never')),
+        fetch: async (request) => {
+          if (down) return new Response('no', { status: 503 });
+          const body = new Uint8Array(await request.arrayBuffer());
+          got.push(...namesOf(body));
+          return new Response(null, { status: 204, headers: { 'X-Prometheus-Remote-Write-Samples-Written': '1' } });
+        },
+      });
+      const { relays, digest, log } = await shard.report(t0, 'relayed', 0);
+      expect(relays.map(({ samplesPending }) => samplesPending)).toEqual(names.map(() => untilPending));
+      return { relays, digest, log };
+    };
+    await run([remote], 0);
+    for (let i = 1; i <= 5; i++) await append(i);
+    await run([remote], 5);
+    while ((await shard.digest(t0)).more) continue;
+    down = false;
+    const { relays, digest } = await run([remote], 0);
+    expect(got).toEqual(['m1', 'm2', 'm3', 'm4', 'm5']);
+    expect(relays[0]).toMatchObject({ name: 'far', samplesIn: 5, samplesSent: 5, samplesDropped: {} });
+    expect(digest).toMatchObject({ samplesIn: 6, samplesSent: 6, samplesPending: 0 });
+    // One that the limits name no more holds nothing, from the next append on.
+    await shard.append(t0, [record([['last', t0, 1]])]);
+    expect((await shard.report(t0, 'relayed', 0)).relays).toEqual([]);
+  });
+
+  it('is never the deployment itself, and what names none is told', () => {
+    const loaded = loadConfig(`
+remote_write: [{ name: me, url: 'http://self/api/v1/write' }, { name: far, url: 'https://far.example/' }]`);
+    if (!loaded.ok) throw new Error('not a configuration');
+    const limits = parseLimits('acme: { relay: [me, far, near] }');
+    expect(relayRemotes(limits.of('acme').relay, loaded.config).map(({ name }) => name)).toEqual(['far']);
+    expect(relayProblems(limits, loaded.config)).toEqual([
+      'NARTHEX_LIMITS: relay: "me" is this deployment itself: what is received is not sent to it',
+      'NARTHEX_LIMITS: relay: "near" is the name of no remote_write: nothing is kept for it',
+    ]);
+  });
+});
+
 it('calls no object for a request that is refused for who sends it, how, or its size', async () => {
   let calls = 0;
   const counted = <T extends object>(namespace: T): T =>
@@ -185,8 +296,9 @@ it('an object that cannot digest as fast as it is sent to refuses with 503, and 
   }
   expect(answers).toContain(503);
   while ((await stub.digest(Date.now())).more) continue;
-  const { log, ranges, samplesDuplicate } = await stub.report(Date.now(), 'slow', 0);
+  const { log, digest, ranges, samplesDuplicate } = await stub.report(Date.now(), 'slow', 0);
   expect(log.samplesIn).toBe(6000);
+  expect(digest.samplesDropped).toEqual({});
   expect(samplesDuplicate).toBe(0);
   expect(ranges.reduce((sum, { samples }) => sum + samples, 0)).toBe(6000);
 });

@@ -115,6 +115,7 @@ export const ingester = (over: Partial<IngesterStatus> = {}): IngesterStatus => 
   samplesConflicting: 0,
   conflictExample: null,
   activeSeries: null,
+  relays: [],
   ...over,
 });
 

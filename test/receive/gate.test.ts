@@ -83,8 +83,10 @@ describe('hashes of series', () => {
     const [a, , c] = seriesHashes(decoded, Uint8Array.of(1, 1, 1));
     expect([...seriesHashes(decoded, Uint8Array.of(1, 0, 1))]).toEqual([a, c]);
     const body = snappyCompress(message1(series1('a'), series1('b', { labels: [] }), series1('c')));
-    expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW, true)).toMatchObject({ hashes: Uint32Array.of(a!, c!) });
-    expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW, false)).toMatchObject({ hashes: null });
+    expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW, { hashSeries: true })).toMatchObject({
+      hashes: Uint32Array.of(a!, c!),
+    });
+    expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW)).toMatchObject({ hashes: null });
   });
 });
 

@@ -28,6 +28,7 @@ export class Receiver {
   readonly appends: { tenant: string; records: number }[] = [];
   readonly counts: Record<string, number> = {};
   limits: ReceiveLimits = DEFAULT_RECEIVE_LIMITS;
+  leader: ((cluster: string) => string | null) | null = null;
   result: AppendResult | Error = { ok: true };
 
   /** Sends a message, as a sender of that schema would. */
@@ -46,6 +47,7 @@ export class Receiver {
   async handle(request: Request): Promise<Outcome> {
     const response = await handleWrite(request, 'acme', {
       hashSeries: false,
+      leader: this.leader,
       limits: this.limits,
       nowMs: NOW,
       append: async (tenant, records) => {

@@ -43,6 +43,10 @@ export function attention(status: SystemStatus, problems: readonly string[]): No
   for (const ingester of status.ingesters) {
     const whose = `receiver ${ingester.tenant}/${ingester.shard}`;
     if (!ingester.digest.healthy) bad('receiver', `${whose} cannot digest its log`);
+    for (const relay of ingester.relays) {
+      if (!relay.healthy)
+        bad('receiver', `${whose} cannot relay to ${relay.name}, ${count(relay.samplesPending)} samples wait`);
+    }
     log(`the log of ${whose}`, 'receiver', ingester.log);
     const overdue = ingester.ranges.filter(
       (range) => !range.late && status.nowMs > cutAtMs(range) + CUT_OVERDUE_MS,

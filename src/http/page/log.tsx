@@ -58,7 +58,7 @@ const Agent: FC<{ agent: AgentStatus; status: SystemStatus }> = ({ agent, status
   );
 };
 
-const Remote: FC<{ remote: ConsumerStatus; nowMs: number }> = ({ remote, nowMs }) => {
+export const Remote: FC<{ remote: ConsumerStatus; nowMs: number }> = ({ remote, nowMs }) => {
   const url = redactedUrl(remote.url ?? remote.name);
   const name = redactedUrl(remote.name);
   return (

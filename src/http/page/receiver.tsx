@@ -4,7 +4,7 @@ import type { FC } from 'hono/jsx';
 import { ago, clock, period, timestamp } from '../humanise.ts';
 import type { IngesterStatus, RangeStatus, SystemStatus } from '../status.ts';
 import { plural } from './attention.ts';
-import { LastError, LogFill, SetAside } from './log.tsx';
+import { LastError, LogFill, Remote, SetAside } from './log.tsx';
 import { Ago, Bar, Card, Count, Dropped, Empty, ErrorText, Fact, Facts, Mark, Section, Size, Span } from './parts.tsx';
 import { cutAtMs, elapsed } from './ranges.ts';
 
@@ -69,6 +69,9 @@ const Shard: FC<{ ingester: IngesterStatus; nowMs: number }> = ({ ingester, nowM
       )}
       <LastError of={digest} nowMs={nowMs} />
       <SetAside log={ingester.log} />
+      {ingester.relays.map((relay) => (
+        <Remote remote={relay} nowMs={nowMs} />
+      ))}
       {ingester.ranges.length === 0 ? (
         <Empty>No range holds samples: what is in the log appears here with the next digest.</Empty>
       ) : (
