@@ -38,7 +38,8 @@ export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
     const wantedVersion = this.#wantedVersion();
     const untilMs = this.#leases.heldUntil(remote, epoch, nowMs);
     if (untilMs > 0) return { kind: 'busy', untilMs, wantedVersion };
-    const batch = this.#log.read(remote, READ_BYTES);
+    // A remote that fails is tried with one record: reading many only to wait with them is for nothing.
+    const batch = this.#log.read(remote, consumer.state.healthy ? READ_BYTES : 0);
     if (batch.upTo === consumer.cursor) return { kind: 'idle', wantedVersion };
     this.#leases.hold(remote, epoch, nowMs + leaseMs);
     return { kind: 'records', cursor: consumer.cursor, batch, memo: consumer.state.memo, wantedVersion };

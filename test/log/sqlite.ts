@@ -1,15 +1,20 @@
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Sql, SqlRow, SqlValue } from '../../src/log/sql.ts';
 
 /** The SQL door over Node's own SQLite: the log in a test that needs no object. `close` and a second `open` of a file is a restart. */
 export function sqlite(path = ':memory:'): Sql & { close(): void } {
   const db = new DatabaseSync(path);
   let depth = 0;
+  const prepared = new Map<string, StatementSync>();
+  const statement = (query: string): StatementSync => {
+    let known = prepared.get(query);
+    if (known === undefined) prepared.set(query, (known = db.prepare(query)));
+    return known;
+  };
   return {
     exec(query, ...bindings): SqlRow[] {
       const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
-      return db
-        .prepare(query)
+      return statement(query)
         .all(...(values as (string | number | null | Uint8Array)[]))
         .map((row) =>
           Object.fromEntries(

@@ -6,11 +6,14 @@ import type { Clock } from '../../src/model/doors.ts';
  */
 export class SimClock implements Clock {
   #nowMs: number;
+  readonly #turns: number;
   #busy = 0;
   #sleepers: { atMs: number; wake: () => void }[] = [];
 
-  constructor(nowMs: number) {
+  /** `turns` of the event loop must pass quietly before time goes on: one is enough where nothing leaves the process. */
+  constructor(nowMs: number, turns = 3) {
     this.#nowMs = nowMs;
+    this.#turns = turns;
   }
 
   now(): number {
@@ -46,7 +49,7 @@ export class SimClock implements Clock {
 
   /** Waits until nothing is under way: several turns of the event loop in a row with no tracked work. */
   async #settle(): Promise<void> {
-    for (let quiet = 0; quiet < 3; quiet = this.#busy > 0 ? 0 : quiet + 1)
+    for (let quiet = 0; quiet < this.#turns; quiet = this.#busy > 0 ? 0 : quiet + 1)
       await new Promise((resolve) => setImmediate(resolve));
   }
 }
