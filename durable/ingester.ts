@@ -35,8 +35,8 @@ import { sqlOf } from './sql.ts';
 const DIGEST = 'digest';
 /** Samples digested at once: what bounds the memory of the sort, whatever the number of series. */
 const DIGEST_LIMITS = { samplesMax: 400_000, partBytesMax: 256 * 1024 };
-/** Bodies read at once for a digest. */
-const DIGEST_READ_BYTES = 4_000_000;
+/** Bodies read at once for a digest. A batch is many such pieces: a series costs the same for one sample of it as for many. */
+const DIGEST_READ_BYTES = 1_000_000;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** A record waits at most this long for its digest … */
 const DIGEST_AFTER_MS = 5 * 60 * 1000;
@@ -78,6 +78,8 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
   #elections: Elections | null = null;
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
+  /** The digest that is under way. */
+  #digesting: Promise<{ more: boolean }> | null = null;
 
   constructor(state: DurableObjectState, env: LogEnv) {
     super(state, env);
@@ -177,32 +179,58 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
     if (this.#log.pending(DIGEST).records > 0) await this.#arm(nowMs + againMs);
   }
 
-  /** Digests one batch of the log into segments. `more`: the log holds records that are not digested yet. */
+  /**
+   * Digests one batch of the log into segments. `more`: the log holds records that are not digested yet. A batch takes about a second
+   * of CPU, and requests should not wait that long: it goes in steps, and between two of them whoever waits is let in. Nothing is
+   * written before the last.
+   */
   async digest(nowMs: number): Promise<{ more: boolean }> {
-    const consumer = this.#log.consumer(DIGEST)!;
-    const { records, upTo } = this.#log.read(DIGEST, DIGEST_READ_BYTES);
-    if (upTo === consumer.cursor) return { more: false };
+    if (this.#digesting !== null) {
+      await this.#digesting.catch(() => undefined);
+      return { more: true };
+    }
+    this.#digesting = this.#digest(nowMs);
+    try {
+      return await this.#digesting;
+    } finally {
+      this.#digesting = null;
+    }
+  }
+
+  async #digest(nowMs: number): Promise<{ more: boolean }> {
+    const { cursor } = this.#log.consumer(DIGEST)!;
     const digest = new Digest(DIGEST_LIMITS);
-    let seq = consumer.cursor;
+    let seq = cursor;
     let sent = 0;
     let unreadable = 0;
     let highestMs = -Infinity;
-    for (const record of records) {
-      if (digest.samples > 0 && digest.samples + record.samples > DIGEST_LIMITS.samplesMax) break;
-      try {
-        digest.add(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
-        sent += record.samples;
-        highestMs = Math.max(highestMs, record.maxT);
-      } catch (error) {
-        if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
-        this.#log.setAside(record.seq, error.message);
-        unreadable += record.samples;
+    for (let full = false; !full;) {
+      const { records, upTo } = this.#log.read(DIGEST, DIGEST_READ_BYTES, seq);
+      if (upTo === seq) break;
+      for (const record of records) {
+        full = digest.samples > 0 && digest.samples + record.samples > DIGEST_LIMITS.samplesMax;
+        if (full) break;
+        try {
+          digest.add(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
+          sent += record.samples;
+          highestMs = Math.max(highestMs, record.maxT);
+        } catch (error) {
+          if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
+          this.#log.setAside(record.seq, error.message);
+          unreadable += record.samples;
+        }
+        seq = record.seq;
+        await nextTurn();
       }
-      seq = record.seq;
+      if (!full) seq = upTo;
     }
-    const last = records.at(-1);
-    if (last === undefined || last.seq === seq) seq = upTo;
-    const result = digest.finish();
+    if (seq === cursor) return { more: false };
+    const steps = digest.steps();
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) await nextTurn();
+    const result = step.value;
+    // Meanwhile the log's bounds may have taken from what was read: then it is digested anew, so that what is counted as dropped is.
+    if (this.#log.consumer(DIGEST)?.cursor !== cursor) return { more: true };
     this.#sql.transaction(() => {
       const totals = this.#totals();
       const watermarkMs = this.#watermark();
@@ -213,7 +241,7 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
         conflicts: totals.conflicts + result.conflicts,
         conflictExample: result.conflictExample ?? totals.conflictExample,
       } satisfies Totals);
-      this.#log.acknowledge(nowMs, DIGEST, consumer.cursor, seq, {
+      this.#log.acknowledge(nowMs, DIGEST, cursor, seq, {
         sent,
         dropped: { unreadable },
         ...(sent > 0 ? { highestMs } : {}),
@@ -293,3 +321,6 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
     await this.ctx.storage.setAlarm(atMs);
   }
 }
+
+/** Ends the turn: what has come in meanwhile goes first. */
+const nextTurn = (): Promise<void> => scheduler.wait(0);

@@ -41,6 +41,9 @@ export interface DigestResult extends Repeats {
   samples: number;
 }
 
+/** Series that are encoded in a step: some milliseconds. */
+const SERIES_A_STEP = 1000;
+
 export class Digest {
   readonly #limits: DigestLimits;
   readonly #table: SeriesTable;
@@ -88,10 +91,20 @@ export class Digest {
 
   /** Sorts, drops repeats and encodes. The digest is spent then. */
   finish(): DigestResult {
+    const steps = this.steps();
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  /** As `finish`, in steps, so that others may have their turn between two of them. */
+  *steps(): Generator<undefined, DigestResult> {
     const settling = new Settling();
     const segments: DigestedSegment[] = [];
     let samples = 0;
     const order = this.#order();
+    yield;
     for (let i = 0; i < order.length;) {
       const rangeStartMs = rangeStart(this.#t[order[i]!]!);
       const writer = new SegmentWriter(this.#limits.partBytesMax);
@@ -106,6 +119,7 @@ export class Digest {
         segment.series++;
         segment.minT = Math.min(segment.minT, t[0]!);
         segment.maxT = Math.max(segment.maxT, t[count - 1]!);
+        if (segment.series % SERIES_A_STEP === 0) yield;
       }
       segments.push({ rangeStartMs, parts: writer.finish(), ...segment, bytes: writer.bytes });
       samples += segment.samples;

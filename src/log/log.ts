@@ -145,13 +145,13 @@ export class Log {
   }
 
   /**
-   * The records after a consumer's cursor, at most `bytesMax` of bodies but at least one. A record that cannot be read is set
-   * aside with its reason and passed over; everything after it goes on.
+   * The records after a consumer's cursor, or after the seq `from` for one that reads on before it is done with what it has. At
+   * most `bytesMax` of bodies, but at least one. A record that cannot be read is set aside with its reason and passed over;
+   * everything after it goes on.
    */
-  read(name: string, bytesMax: number): Batch {
-    const { cursor } = this.#consumer(name);
+  read(name: string, bytesMax: number, from = this.#consumer(name).cursor): Batch {
     const records: LogRecord[] = [];
-    let upTo = cursor;
+    let upTo = from;
     let bytes = 0;
     for (;;) {
       const row = this.#sql.exec(

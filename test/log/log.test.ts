@@ -107,6 +107,9 @@ describe('consumers', () => {
     log.append(1, [record(1, 100), record(2, 100), record(3, 100)]);
     expect(log.read('a', 1).records.length).toBe(1);
     expect(log.read('a', 200)).toMatchObject({ upTo: 2 });
+    // Reading on, before the first is done with.
+    expect(log.read('a', 1, 1)).toMatchObject({ upTo: 2 });
+    expect(log.read('a', 1, 2)).toMatchObject({ upTo: 3 });
   });
 });
 
