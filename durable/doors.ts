@@ -10,7 +10,8 @@ export const clock: Clock = {
 
 /** Lines for the deployment's log, as structured JSON. */
 export const info = (message: string): void => console.log(JSON.stringify({ level: 'info', msg: message }));
-export const warn = (message: string): void => console.warn(JSON.stringify({ level: 'warn', msg: message }));
+export const warn = (message: string, fields: Readonly<Record<string, string>> = {}): void =>
+  console.warn(JSON.stringify({ level: 'warn', msg: message, ...fields }));
 
 /** `fetch` to the network; `fetch` itself must not be called as a method of something else. */
 export const network = (request: Request): Promise<Response> => fetch(request);

@@ -244,19 +244,53 @@ const RESERVED: ReadonlySet<string> = new Set(
   (
     'host content-encoding content-length content-type user-agent connection keep-alive transfer-encoding ' +
     'proxy-authenticate proxy-authorization www-authenticate accept-encoding x-prometheus-remote-write-version ' +
-    'x-prometheus-remote-read-version x-amz-date x-amz-security-token x-amz-content-sha256'
+    'x-prometheus-remote-read-version x-prometheus-scrape-timeout-seconds x-amz-date x-amz-security-token x-amz-content-sha256'
   ).split(' '),
 );
 
-export const headers = entries('a mapping of headers', 'a header value', (name, value): [string, string] => {
+export const headers = entries('a mapping of headers', 'a header value', (name, value): [string, string] => [
+  headerName(name),
+  headerValue(value),
+]);
+
+/** Where the values of a header stand: all alike but for who may see them. */
+const HEADER_LISTS: readonly string[] = ['values', 'secrets'];
+
+/** `X-Name: { values: […], secrets: […] }`, one entry a value, in Prometheus' order. */
+export const httpHeaders = z.pipe(
+  entries('a mapping of headers', 'lists of header values', (name, value): [string, string][] => {
+    const header = headerName(name);
+    if (value === undefined) return [];
+    const lists = value as Mapping;
+    if (
+      typeof value === 'string' ||
+      Array.isArray(value) ||
+      Object.keys(lists).some((key) => !HEADER_LISTS.includes(key))
+    ) {
+      throw new EntryError('value', `its keys are ${HEADER_LISTS.join(' and ')}`);
+    }
+    return HEADER_LISTS.flatMap((key) => {
+      const list = lists[key] ?? [];
+      if (!Array.isArray(list)) throw new EntryError('value', `${key} is a list`);
+      return list.map((one): [string, string] => [header, headerValue(one)]);
+    });
+  }),
+  z.transform((lists: [string, string][][]) => lists.flat()),
+);
+
+function headerName(name: string): string {
   const lower = name.toLowerCase();
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) throw new EntryError('key', '', 'a header name');
   if (lower === 'authorization') {
     throw new EntryError('key', 'use basic_auth or authorization for this', 'another header name');
   }
   if (RESERVED.has(lower)) throw new EntryError('key', 'it is reserved', 'another header name');
+  return name;
+}
+
+function headerValue(value: unknown): string {
   if (typeof value !== 'string') throw new EntryError('value');
   const unfit = headerProblem(value);
   if (unfit !== undefined) throw new EntryError('value', unfit);
-  return [name, value];
-});
+  return value;
+}

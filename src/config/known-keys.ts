@@ -34,10 +34,9 @@ function keys(section: string, plan: KnownKey['plan'], why: string, names: strin
 /** What a section that makes HTTP requests may hold besides what the schema has. */
 function http(section: string): KnownKey[] {
   return [
-    ...keys(section, 'later', LATER, 'oauth2 follow_redirects http_headers'),
+    ...keys(section, 'later', LATER, 'oauth2'),
     ...keys(section, 'never', 'use authorization, as Prometheus advises', 'bearer_token bearer_token_file'),
     ...keys(section, 'never', NO_TLS, 'tls_config'),
-    ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2'),
     ...keys(section, 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
   ];
 }
@@ -50,19 +49,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('', 'never', 'use the observability that Workers bring', 'tracing'),
   ...keys('', 'never', 'there is no Go runtime', 'runtime'),
 
-  ...keys(
-    'global',
-    'later',
-    'Narthex does not support this yet: set it in each scrape config',
-    'body_size_limit sample_limit',
-  ),
-  ...keys(
-    'global',
-    'later',
-    LATER,
-    'scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
-      'keep_dropped_targets extra_scrape_metrics',
-  ),
   ...keys('global', 'later', NO_NATIVE, NATIVE),
   ...keys('global', 'never', NO_RULES, 'evaluation_interval rule_query_offset'),
   ...keys('global', 'never', NO_FILES, 'query_log_file'),
@@ -71,10 +57,7 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     'scrape_configs',
     'later',
     LATER,
-    'track_timestamps_staleness ' +
-      'scrape_failure_log_file target_limit label_limit label_name_length_limit label_value_length_limit ' +
-      'keep_dropped_targets extra_scrape_metrics ' +
-      'http_sd_configs file_sd_configs dns_sd_configs kubernetes_sd_configs consul_sd_configs',
+    'http_sd_configs file_sd_configs dns_sd_configs kubernetes_sd_configs consul_sd_configs',
   ),
   ...keys(
     'scrape_configs',
@@ -96,7 +79,8 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...http('scrape_configs'),
 
   ...keys('remote_write', 'later', LATER, 'write_relabel_configs failed_request_logging'),
-  ...http('remote_write').filter(({ key }) => !['follow_redirects', 'enable_http2', 'oauth2'].includes(key)),
+  ...http('remote_write').filter(({ key }) => key !== 'oauth2'),
+  ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
   ...keys(
     'remote_write',
     'never',

@@ -12,7 +12,13 @@ import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
 import { checkRules, DEFAULT_INTERVAL_MS, DEFAULT_MAX_BACKOFF_MS, DEFAULT_MIN_BACKOFF_MS } from './rules.ts';
 import { schemaProblems } from './schema-problems.ts';
-import { configSchema, type ParsedConfig, type ParsedRemoteWrite, type ParsedScrapeConfig } from './schema.ts';
+import {
+  configSchema,
+  type ParsedConfig,
+  type ParsedGlobal,
+  type ParsedRemoteWrite,
+  type ParsedScrapeConfig,
+} from './schema.ts';
 import { readTree } from './tree.ts';
 
 export { formatProblems, type Problem } from './problems.ts';
@@ -76,7 +82,7 @@ function toConfig({ global = {}, scrape_configs = [], remote_write = [] }: Parse
 
 function toScrapeConfig(
   parsed: ParsedScrapeConfig,
-  global: NonNullable<ParsedConfig['global']>,
+  global: ParsedGlobal,
   globalIntervalMs: number,
   globalTimeoutMs: number,
 ): ScrapeConfig {
@@ -94,8 +100,19 @@ function toScrapeConfig(
     scrapeProtocols: parsed.scrape_protocols ?? global.scrape_protocols ?? DEFAULT_SCRAPE_PROTOCOLS,
     fallbackScrapeProtocol: parsed.fallback_scrape_protocol ?? null,
     ...namesOf(parsed, global),
-    bodySizeLimit: parsed.body_size_limit ?? 0,
-    sampleLimit: parsed.sample_limit ?? 0,
+    followRedirects: parsed.follow_redirects ?? true,
+    httpHeaders: parsed.http_headers ?? [],
+    trackTimestampsStaleness: parsed.track_timestamps_staleness ?? false,
+    extraScrapeMetrics: parsed.extra_scrape_metrics ?? global.extra_scrape_metrics ?? false,
+    // 0 and the empty text mean "as global has it", as in Prometheus.
+    bodySizeLimit: parsed.body_size_limit || global.body_size_limit || 0,
+    sampleLimit: parsed.sample_limit || global.sample_limit || 0,
+    labelLimit: parsed.label_limit || global.label_limit || 0,
+    labelNameLengthLimit: parsed.label_name_length_limit || global.label_name_length_limit || 0,
+    labelValueLengthLimit: parsed.label_value_length_limit || global.label_value_length_limit || 0,
+    targetLimit: parsed.target_limit || global.target_limit || 0,
+    keepDroppedTargets: parsed.keep_dropped_targets || global.keep_dropped_targets || 0,
+    scrapeFailureLogFile: parsed.scrape_failure_log_file || global.scrape_failure_log_file || '',
     ...toCredentials(parsed),
     staticConfigs: (parsed.static_configs ?? []).map(({ targets, labels }) => ({
       targets: targets ?? [],

@@ -61,10 +61,28 @@ export interface ScrapeConfig extends Credentials {
   readonly metricNameValidationScheme: ValidationScheme;
   /** What the target is asked to do with names that are not legacy ones. */
   readonly metricNameEscapingScheme: EscapingScheme;
+  /** False: a redirect is a failed scrape. */
+  readonly followRedirects: boolean;
+  /** Headers of every request to the target's own origin, one entry a value. Values may be secrets. */
+  readonly httpHeaders: readonly (readonly [name: string, value: string])[];
+  /** A series with a timestamp of its own goes stale like any other. */
+  readonly trackTimestampsStaleness: boolean;
+  /** Three more report series: timeout, sample limit, size of the body. */
+  readonly extraScrapeMetrics: boolean;
   /** Bytes of the uncompressed body; 0 is no limit of the configuration's own (the platform's stays). */
   readonly bodySizeLimit: number;
   /** Samples a scrape may have; 0 is no limit. */
   readonly sampleLimit: number;
+  /** Over one of these the whole scrape fails; lengths in bytes of UTF-8; 0 is no limit. */
+  readonly labelLimit: number;
+  readonly labelNameLengthLimit: number;
+  readonly labelValueLengthLimit: number;
+  /** With more targets none of the job is scraped; 0 is no limit. */
+  readonly targetLimit: number;
+  /** How many dropped targets the API shows; 0 is no limit. */
+  readonly keepDroppedTargets: number;
+  /** Not empty: each scrape that fails is a line of the deployment's log. */
+  readonly scrapeFailureLogFile: string;
   readonly staticConfigs: readonly StaticConfig[];
   /** For targets, before they are scraped. */
   readonly relabelConfigs: readonly RelabelConfig[];

@@ -25,8 +25,8 @@ function redacted(value: Value, path: Path): unknown {
   if (value === undefined) return undefined;
   const secret = isSecret(path);
   if (typeof value === 'string') return secret ? SECRET : written(urlWithoutUserinfo(value));
-  if (secret && !isSection(path)) return SECRET;
   if (Array.isArray(value)) return value.map((item, i) => redacted(item ?? '', [...path, i]));
+  if (secret && !isSection(path)) return SECRET;
   return new Map(
     // A key without a value may mean something else than no key.
     Object.entries(value).map(([key, item]) => [written(key), redacted(item, [...path, key]) ?? nothing()]),

@@ -29,6 +29,7 @@ export function checkRules(tree: Tree): Problem[] {
   const global = mapping(valueAt(tree.value, ['global']));
   checkTimeout(global, ['global'], DEFAULT_INTERVAL_MS, report);
   checkProtocols(global, ['global'], report);
+  checkFailureLog(global, ['global'], report);
   const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
 
   const scrapes = list(valueAt(tree.value, ['scrape_configs'])).map(mapping);
@@ -38,6 +39,9 @@ export function checkRules(tree: Tree): Problem[] {
     checkProtocols(scrape, path, report);
     checkNames(scrape, global, path, report);
     checkAuth(scrape, path, report);
+    checkHeaders(scrape, 'http_headers', path, report);
+    checkMeaning(scrape, path, SCRAPE_NO_MEANING, report);
+    checkFailureLog(scrape, path, report);
     checkTargets(scrape, path, report);
     checkRelabels(scrape, path, 'relabel_configs', report);
     checkRelabels(scrape, path, 'metric_relabel_configs', report);
@@ -53,9 +57,10 @@ export function checkRules(tree: Tree): Problem[] {
     const path = ['remote_write', i];
     checkAuth(remote, path, report);
     checkIdentity(remote, path, report);
-    checkHeaders(remote, path, report);
+    checkHeaders(remote, 'headers', path, report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
-    checkMeaning(remote, path, report);
+    checkMeaning(remote, path, NO_MEANING, report);
+    checkSends(remote, path, report);
     const url = remote['url'];
     if (typeof url === 'string' && isBareIp(url)) report([...path, 'url'], BARE_IP);
   }
@@ -173,19 +178,24 @@ function checkTargets(scrape: Mapping, path: Path, report: Report): void {
 }
 
 /** Header names are compared without case, so YAML does not see that two are the same. */
-function checkHeaders(remote: Mapping, path: Path, report: Report): void {
-  const names = Object.keys(mapping(remote['headers']));
+function checkHeaders(section: Mapping, key: string, path: Path, report: Report): void {
+  const names = Object.keys(mapping(section[key]));
   unique(
     names.map((name) => name.toLowerCase()),
-    (i) => [...path, 'headers', names[i]!],
+    (i) => [...path, key, names[i]!],
     (at) => report(at, { expected: 'each header once', got: `${quote(String(at.at(-1)))} again`, part: 'key' }),
   );
 }
 
+type NoMeaning = readonly [path: readonly string[], hint: string];
+const HTTP_VERSION = 'Workers choose the HTTP version themselves';
+/** The same of scrapes. */
+const SCRAPE_NO_MEANING: readonly NoMeaning[] = [[['enable_http2'], HTTP_VERSION]];
+
 const METADATA = 'Remote Write 2.0 carries metadata with each series, and nothing is sent for it to a 1.0 remote';
 /** Keys of a remote that are right and mean nothing here: taken, so that a file works as it is, and said. */
-const NO_MEANING: readonly (readonly [path: readonly string[], hint: string])[] = [
-  [['enable_http2'], 'Workers choose the HTTP version themselves'],
+const NO_MEANING: readonly NoMeaning[] = [
+  [['enable_http2'], HTTP_VERSION],
   [['queue_config', 'capacity'], 'there is no queue in memory: what is not sent yet waits in the log'],
   [['queue_config', 'min_shards'], 'each remote has one lane'],
   [['queue_config', 'max_shards'], 'each remote has one lane'],
@@ -194,12 +204,22 @@ const NO_MEANING: readonly (readonly [path: readonly string[], hint: string])[] 
   [['metadata_config', 'max_samples_per_send'], METADATA],
 ];
 
-function checkMeaning(remote: Mapping, path: Path, report: Report): void {
+function checkMeaning(section: Mapping, path: Path, meaningless: readonly NoMeaning[], report: Report): void {
+  for (const [keys, hint] of meaningless) {
+    if (valueAt(section, keys) === undefined) continue;
+    report([...path, ...keys], { expected: 'no such key: it has no effect', hint, level: 'warning', part: 'key' });
+  }
+}
+
+function checkFailureLog(section: Mapping, path: Path, report: Report): void {
+  if (!section['scrape_failure_log_file']) return;
+  const hint = 'a Worker has no files: each scrape that fails is a line of its log, with job and target';
+  report([...path, 'scrape_failure_log_file'], { expected: 'no file', hint, level: 'warning' });
+}
+
+function checkSends(remote: Mapping, path: Path, report: Report): void {
   const say = (keys: readonly string[], expected: string, hint: string): void =>
     report([...path, ...keys], { expected, hint, level: 'warning', part: 'key' });
-  for (const [keys, hint] of NO_MEANING) {
-    if (valueAt(remote, keys) !== undefined) say(keys, 'no such key: it has no effect', hint);
-  }
   for (const key of ['send_exemplars', 'send_native_histograms']) {
     if (/^(y|yes|on|true)$/i.test(String(remote[key]))) {
       say([key], 'false', 'Narthex scrapes none yet: there is nothing to send');

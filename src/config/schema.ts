@@ -11,6 +11,7 @@ import {
   externalLabels,
   flag,
   headers,
+  httpHeaders,
   interval,
   metricsPath,
   nonEmpty,
@@ -43,6 +44,19 @@ const basicAuth = mapping({ username: z.optional(text), password: z.optional(pas
 
 const authorization = mapping({ type: z.optional(authorizationType), credentials: z.optional(credentials) });
 
+/** Of a scrape configuration, with the defaults of all under `global`. */
+const scrapeLimits = {
+  body_size_limit: z.optional(size),
+  sample_limit: z.optional(whole),
+  target_limit: z.optional(whole),
+  label_limit: z.optional(whole),
+  label_name_length_limit: z.optional(whole),
+  label_value_length_limit: z.optional(whole),
+  keep_dropped_targets: z.optional(whole),
+  extra_scrape_metrics: z.optional(flag),
+  scrape_failure_log_file: z.optional(text),
+};
+
 const global = mapping({
   scrape_interval: z.optional(interval),
   scrape_timeout: z.optional(duration),
@@ -50,6 +64,7 @@ const global = mapping({
   metric_name_validation_scheme: z.optional(validationScheme),
   metric_name_escaping_scheme: z.optional(escapingScheme),
   external_labels: z.optional(externalLabels),
+  ...scrapeLimits,
 });
 
 const staticConfig = mapping({ targets: list(target), labels: z.optional(targetLabels) });
@@ -73,13 +88,16 @@ const scrapeConfig = mapping({
   params: z.optional(params),
   honor_labels: z.optional(flag),
   honor_timestamps: z.optional(flag),
+  track_timestamps_staleness: z.optional(flag),
   enable_compression: z.optional(flag),
   scrape_protocols: list(scrapeProtocol),
   fallback_scrape_protocol: z.optional(scrapeProtocol),
   metric_name_validation_scheme: z.optional(validationScheme),
   metric_name_escaping_scheme: z.optional(escapingScheme),
-  body_size_limit: z.optional(size),
-  sample_limit: z.optional(whole),
+  ...scrapeLimits,
+  follow_redirects: z.optional(flag),
+  enable_http2: z.optional(flag),
+  http_headers: z.optional(httpHeaders),
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
   static_configs: list(staticConfig),
@@ -161,6 +179,7 @@ export const configSchema = mapping({
 });
 
 export type ParsedConfig = z.infer<typeof configSchema>;
+export type ParsedGlobal = z.infer<typeof global>;
 export type ParsedScrapeConfig = z.infer<typeof scrapeConfig>;
 export type ParsedRelabel = z.infer<typeof relabelConfig>;
 export type ParsedRemoteWrite = z.infer<typeof remoteWrite>;

@@ -21,9 +21,11 @@ const SECTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['oauth', []],
   ['google_iam', ['credentials_file']],
   ['headers', []],
-  ['http_headers', []],
   ['proxy_connect_header', []],
 ]);
+
+/** Has a section of each header below it. */
+const HTTP_HEADERS = 'http_headers';
 
 /** Secret wherever they stand. */
 const KEYS: ReadonlySet<string> = new Set([
@@ -45,6 +47,8 @@ export function isSecret(path: Path): boolean {
     if (typeof segment !== 'string') continue;
     if (FREE.has(segment)) return false;
     if (KEYS.has(segment)) return true;
+    // Of a header, only what stands under `values` may be shown.
+    if (segment === HTTP_HEADERS) return path[i + 2] !== 'values';
     const shown = SECTIONS.get(segment);
     if (shown === undefined) continue;
     const next = path[i + 1];
@@ -61,7 +65,8 @@ export function shownPath(path: Path): Path {
 
 /** True when the last segment names a section of which parts may be shown. */
 export function isSection(path: Path): boolean {
-  return SECTIONS.has(String(path.at(-1)));
+  const [above, last] = [path.at(-2), path.at(-1)];
+  return SECTIONS.has(String(last)) || last === HTTP_HEADERS || above === HTTP_HEADERS;
 }
 
 /** A text without what could be a user and password before an "@", for a report about a text that is wrong. */

@@ -52,10 +52,19 @@ export function resolveTargets(config: Config, groups: DiscoveredGroups): Resolv
         else if (!targets.has(target.key)) targets.set(target.key, target);
       }
     };
+    const others = targets.size;
     for (const group of staticGroups(scrape)) add(group, true);
     for (const group of found) add(group, false);
+    limit(targets, scrape, targets.size - others);
   }
   return { targets: [...targets.values()], dropped, refused };
+}
+
+/** More targets than `target_limit`: none of the job is scraped, and all say why. */
+function limit(targets: Map<string, Target>, { jobName, targetLimit }: ScrapeConfig, count: number): void {
+  if (targetLimit === 0 || count <= targetLimit) return;
+  const refusal = `target_limit exceeded (number of targets: ${count}, limit: ${targetLimit})`;
+  for (const target of targets.values()) if (target.job === jobName) targets.set(target.key, { ...target, refusal });
 }
 
 /** `static_configs` as groups. */

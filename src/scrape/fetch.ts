@@ -13,6 +13,7 @@ import { SELF, type Target } from './target.ts';
 /** The largest body that is read, uncompressed, where the configuration asks for no smaller limit: several are in memory at once. */
 export const SCRAPE_BODY_BYTES_MAX = 10_000_000;
 const REDIRECTS_MAX = 10;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /** A scrape that begins this close to its slot has the slot's timestamp, so that intervals compress; but never more than 1 % of the interval off. */
 const TOLERANCE_MS_MAX = 100;
 
@@ -22,7 +23,7 @@ export interface ScrapeResult {
   /** The samples' timestamp, Unix ms: the slot, or the true start beyond the tolerance. */
   readonly timestampMs: number;
   readonly durationMs: number;
-  /** Bytes of the body, uncompressed. */
+  /** Bytes of the body, uncompressed; 0 when there is none, −1 when it is over the limit. */
   readonly bodyBytes: number;
   /** Owns its buffer; null when there is an error. */
   readonly body: Uint8Array<ArrayBuffer> | null;
@@ -40,6 +41,7 @@ export interface ScrapeDoors {
 
 /** What goes wrong with a target, in words for its operator. */
 class ScrapeError extends Error {}
+class TooLarge extends ScrapeError {}
 
 /** Scrapes a target for a slot, now. Never rejects: what goes wrong is the result's `error`. */
 export async function scrapeTarget(target: Target, slotMs: number, doors: ScrapeDoors): Promise<ScrapeResult> {
@@ -47,6 +49,11 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
   const startMs = doors.clock.now();
   const toleranceMs = Math.min(target.intervalMs / 100, TOLERANCE_MS_MAX);
   const timestampMs = Math.abs(startMs - slotMs) <= toleranceMs ? slotMs : startMs;
+
+  if (target.refusal !== undefined) {
+    const nothing = { durationMs: 0, bodyBytes: 0, body: null, format: 'text' as const };
+    return { slotMs, timestampMs, ...nothing, error: target.refusal };
+  }
 
   const abort = new AbortController();
   const late = new ScrapeError(
@@ -60,19 +67,22 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
   let body: Uint8Array<ArrayBuffer> | null = null;
   let format: BodyFormat = 'text';
   let error: string | null = null;
+  let bodyBytes = 0;
   try {
     const response = await follow(target, doors, abort.signal, deadline);
     body = await readLimited(response, target, doors.bodyBytesMax, deadline);
     // An empty body has no format.
     if (body.length > 0) format = formatOf(response, target);
+    bodyBytes = body.length;
   } catch (reason) {
     body = null;
+    if (reason instanceof TooLarge) bodyBytes = -1;
     error = reason instanceof ScrapeError ? reason.message : `cannot scrape ${hostOf(target.url)}: ${wordsOf(reason)}`;
     // Lets go of what is still under way: a connection that hangs holds one of six.
     abort.abort(reason);
   }
   const durationMs = doors.clock.now() - startMs;
-  return { slotMs, timestampMs, durationMs, bodyBytes: body?.length ?? 0, body, format, error };
+  return { slotMs, timestampMs, durationMs, bodyBytes, body, format, error };
 }
 
 /** The answer with status 200, after redirects. */
@@ -95,7 +105,7 @@ async function follow(
     if (response.status === 200) return response;
     void response.body?.cancel().catch(() => undefined);
     const location = response.headers.get('location');
-    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) {
+    if (!target.config.followRedirects || !REDIRECTS.includes(response.status) || location === null) {
       throw new ScrapeError(`server returned HTTP status ${response.status} ${response.statusText}`.trimEnd());
     }
     if (redirects === REDIRECTS_MAX) throw new ScrapeError(`more than ${REDIRECTS_MAX} redirects`);
@@ -124,7 +134,9 @@ function headersOf({ config, timeoutMs }: Target, userAgent: string, trusted: bo
     'user-agent': userAgent,
     'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
   });
-  const authorization = trusted ? authorizationOf(config) : null;
+  if (!trusted) return headers;
+  for (const [name, value] of config.httpHeaders) headers.append(name, value);
+  const authorization = authorizationOf(config);
   if (authorization !== null) headers.set('authorization', authorization);
   return headers;
 }
@@ -146,19 +158,21 @@ async function readLimited(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const configured = config.bodySizeLimit > 0 && config.bodySizeLimit < bodyBytesMax;
   const limit = configured ? config.bodySizeLimit : bodyBytesMax;
-  const tooLarge = (bytes: string): ScrapeError =>
-    new ScrapeError(
+  const tooLarge = (bytes: string): TooLarge =>
+    new TooLarge(
       `body size limit exceeded: ${bytes} bytes, ${
         configured
           ? `body_size_limit is ${limit} (raise it, or let the target expose less)`
           : `the most that is read here is ${limit} (let the target expose less, or split it over several paths)`
       }`,
     );
+  // Prometheus refuses a body of exactly the limit as well.
+  const isOver = (bytes: number): boolean => bytes > limit || (configured && bytes === limit);
   const reader = response.body?.getReader();
   if (reader === undefined) return new Uint8Array(0);
   try {
     const declared = Number(response.headers.get('content-length') ?? 0);
-    if (declared > limit && !response.headers.has('content-encoding')) throw tooLarge(String(declared));
+    if (isOver(declared) && !response.headers.has('content-encoding')) throw tooLarge(String(declared));
     const parts: Uint8Array[] = [];
     let bytes = 0;
     for (;;) {
@@ -167,7 +181,7 @@ async function readLimited(
       const { done, value } = await Promise.race([read, deadline]);
       if (done) return concat(parts);
       bytes += value.byteLength;
-      if (bytes > limit) throw tooLarge(`${bytes} or more`);
+      if (isOver(bytes)) throw tooLarge(`${bytes} or more`);
       parts.push(value);
     }
   } catch (reason) {

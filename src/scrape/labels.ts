@@ -3,11 +3,10 @@
 import { compareUtf8, type Labels, METRIC_NAME } from '../model/labels.ts';
 import { LabelBuilder } from '../relabel/builder.ts';
 import { relabel, type Rules } from '../relabel/relabel.ts';
+import { checkLabelLimits, type LabelLimits } from './label-limits.ts';
+import { PageError } from './page-error.ts';
 
-/** The page cannot be taken; the scrape fails. The message is for people. */
-export class PageError extends Error {
-  override name = 'PageError';
-}
+export { PageError } from './page-error.ts';
 
 const LEGACY_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LEGACY_LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -31,7 +30,7 @@ export function checkLegacyNames(labels: readonly string[]): void {
  * A target's label wins over an exposed one, which becomes `exported_<name>`, with as many prefixes as make it new; with `honorLabels` the exposed
  * one wins, even when it is empty. Then the rules (`metric_relabel_configs`) see them. External labels are added where there is none of that
  * name. Empty values drop a label. No labels at all: a rule dropped the series.
- * Throws PageError when a name occurs twice, and when the rules leave no metric name.
+ * Throws PageError when a name occurs twice, when the rules leave no metric name, and when they leave more than the limits allow.
  */
 export function finalLabels(
   exposed: readonly string[],
@@ -39,6 +38,7 @@ export function finalLabels(
   external: Labels,
   honorLabels: boolean,
   rules: Rules = [],
+  limits?: LabelLimits,
 ): string[] {
   let labels = new Map<string, string>();
   for (let i = 0; i < exposed.length; i += 2) {
@@ -68,6 +68,7 @@ export function finalLabels(
     if (!labels.has(METRIC_NAME))
       throw new PageError(`metric_relabel_configs left a series of ${exposed[1]!} without a metric name`);
   }
+  if (limits !== undefined) checkLabelLimits(labels, limits);
   for (const { name, value } of external) if (!labels.get(name)) labels.set(name, value);
 
   const names = [...labels.keys()].filter((name) => labels.get(name) !== '');

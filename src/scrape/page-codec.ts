@@ -5,12 +5,12 @@ import { snappyCompress, snappyUncompress } from '../encoding/snappy.ts';
 import { readUvarint, uvarintSize } from '../model/label-bytes.ts';
 import { Entries } from './entries.ts';
 import { Families } from './families.ts';
-import { REPORT } from './report.ts';
+import { REPORT, REPORT_ALWAYS } from './report.ts';
 import { Symbols } from './symbols.ts';
 
 /** What a page remembers between two scrapes. */
 export interface PageState {
-  /** What the labels were made with: the target's labels, the external ones, honor_labels, the rules. */
+  /** What the labels were made with: the target's labels, the external ones, honor_labels, the rules, limits. */
   context: string;
   /** The last scrape had the entries, so they can go stale. */
   live: boolean;
@@ -150,7 +150,7 @@ export function decodeState(stored: Uint8Array): PageState {
   state.symbols = new Symbols(symbols);
 
   const reports = number();
-  if (reports !== 0 && reports !== REPORT.length) throw damaged();
+  if (![0, REPORT_ALWAYS, REPORT.length].includes(reports)) throw damaged();
   const n = count();
   const refs = new Uint32Array(count());
   let previousStart = 0;

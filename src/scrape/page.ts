@@ -15,8 +15,8 @@ import type { ScrapeResult } from './fetch.ts';
 import { PageError } from './labels.ts';
 import { putBits } from './number.ts';
 import { decodeState, emptyState, encodeState, type PageState } from './page-codec.ts';
-import { type PageLimits, readBody, Reading, SEEN } from './reading.ts';
-import { GAUGE, REPORT, reportLabels } from './report.ts';
+import { type PageLimits, readBody, Reading } from './reading.ts';
+import { GAUGE, REPORT, REPORT_ALWAYS, reportLabels } from './report.ts';
 import { TextError } from './text-bytes.ts';
 
 export { PageError } from './labels.ts';
@@ -24,6 +24,8 @@ export { PageError } from './labels.ts';
 /** What a page must know of its target. A scrape configuration with the target's labels is one. */
 export interface PageTarget extends PageLimits {
   readonly labels: Labels;
+  /** For the series of `extra_scrape_metrics`, which are left out without it. */
+  readonly extraMetrics?: { readonly timeoutMs: number };
 }
 
 export interface PageScrape {
@@ -70,7 +72,7 @@ export class Page {
     const entries = renewed ? new Entries() : before;
     const knownCount = entries.count;
     const reading = new Reading(knownCount);
-    const tracked = (series: number): number => reading.seen[series]! & SEEN;
+    const tracked = (series: number): number => (reading.isTracked(series) ? 1 : 0);
     const familyCount = state.families.count;
 
     let error = result.error;
@@ -80,7 +82,7 @@ export class Page {
     const taken = read && error === null;
     const health = error === null ? 'up' : 'down';
 
-    const reports = renewed ? reportLabels(target.labels, external, state.symbols) : state.reports;
+    const reports = renewed ? reportLabels(reportCount(target), target.labels, external, state.symbols) : state.reports;
     const emitter = new Emitter(out, state.symbols, constantBytes(context));
     if (taken) {
       emitSamples(emitter, entries, reading, state, this.#exemplars.fresh);
@@ -97,7 +99,7 @@ export class Page {
       );
     }
     if (renewed) staleMarkers += emitReportStale(emitter, state.reports, reports, markerMs);
-    emitReports(emitter, reports, result, reading, error === null);
+    emitReports(emitter, reports, target, result, reading, error === null);
 
     const isOther = renewed || (taken && !isSame(entries, knownCount, reading));
     const changed = isOther || state.live !== taken;
@@ -163,10 +165,19 @@ export class Page {
 
 /** All that the labels of the entries were made with, but what was exposed. */
 const contextOf = (target: PageTarget, external: Labels): string => {
-  const { labels, honorLabels, metricNameValidationScheme, metricRelabelConfigs } = target;
-  const scheme = metricNameValidationScheme === 'legacy' ? ['legacy'] : [];
-  return JSON.stringify([labels, external, honorLabels, ...scheme, ...metricRelabelConfigs]);
+  const { labels, honorLabels, metricNameValidationScheme, metricRelabelConfigs, labelLimits, extraMetrics } = target;
+  return JSON.stringify([
+    labels,
+    external,
+    honorLabels,
+    ...(metricNameValidationScheme === 'legacy' ? ['legacy'] : []),
+    ...metricRelabelConfigs,
+    ...(labelLimits === undefined ? [] : [labelLimits]),
+    ...(extraMetrics === undefined ? [] : ['extra']),
+  ]);
 };
+
+const reportCount = (target: PageTarget): number => (target.extraMetrics === undefined ? REPORT_ALWAYS : REPORT.length);
 
 /** Bytes of labels that are not in a series' text: the context has target and external labels and what rules put in, in a longer spelling. */
 const constantBytes = (context: string): number => context.length * 2 + 64;
@@ -175,19 +186,19 @@ const constantBytes = (context: string): number => context.length * 2 + 64;
 function isSame(entries: Entries, knownCount: number, reading: Reading): boolean {
   if (entries.count !== knownCount || reading.orderCount !== knownCount) return false;
   for (let i = 0; i < knownCount; i++) {
-    if (entries.series[i] === i && (reading.seen[i]! & SEEN) !== entries.tracked[i]) return false;
+    if (entries.series[i] === i && reading.isTracked(i) !== (entries.tracked[i] === 1)) return false;
   }
   return true;
 }
 
-/** Whether a series of the entries before has a sample of its own time in what was read. */
+/** Whether a series of the entries before is in what was read, such that it is not stale. */
 function stillThere(before: Entries, series: number, entries: Entries, reading: Reading): boolean {
   let now = series;
   if (entries !== before) {
     now = entries.findLabels(before.refs, before.refStart(series), before.refEnd[series]!);
     if (now < 0) return false;
   }
-  return (reading.seen[now]! & SEEN) !== 0;
+  return reading.isThere(now);
 }
 
 function emitSamples(
@@ -249,12 +260,15 @@ function emitReportStale(emitter: Emitter, before: Uint32Array[], now: Uint32Arr
 function emitReports(
   emitter: Emitter,
   reports: Uint32Array[],
+  target: PageTarget,
   result: ScrapeResult,
   reading: Reading,
   up: boolean,
 ): void {
   const { scraped, postRelabel, seriesAdded } = reading;
   const values = [up ? 1 : 0, result.durationMs / 1000, scraped, postRelabel, seriesAdded];
+  const { extraMetrics } = target;
+  if (extraMetrics !== undefined) values.push(extraMetrics.timeoutMs / 1000, target.sampleLimit, result.bodyBytes);
   const bits = { hi: 0, lo: 0 };
   reports.forEach((refs, i) => {
     putBits(values[i]!, bits);

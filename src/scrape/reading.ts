@@ -11,6 +11,7 @@ import type { Entries } from './entries.ts';
 import type { Exemplars } from './exemplars.ts';
 import { type Families, isOfFamily } from './families.ts';
 import type { BodyFormat } from './formats.ts';
+import type { LabelLimits } from './label-limits.ts';
 import { checkLegacyNames, finalLabels, PageError } from './labels.ts';
 import { OpenMetricsCursor } from './openmetrics.ts';
 import { NAME_REF, type Symbols } from './symbols.ts';
@@ -21,10 +22,12 @@ export const SAMPLES_MAX = 100_000;
 /** An explicit timestamp further ahead is not taken, as in Prometheus (`maxAheadTime`). */
 export const AHEAD_MS_MAX = 10 * 60 * 1000;
 
-/** Bits of `Reading.seen`. The first two are of a series, the third of an entry. */
+/** Bits of `Reading.seen`. All are of a series, but TOUCHED, which is of an entry. */
 export const SEEN = 1;
 export const SEEN_WITH_TIMESTAMP = 2;
 const TOUCHED = 4;
+/** A series has a sample later than the scrape: no marker would come after it. */
+const AHEAD = 8;
 
 export interface PageLimits {
   readonly honorLabels: boolean;
@@ -34,6 +37,10 @@ export interface PageLimits {
   /** Each is asked once for each text that is new to the page. */
   readonly metricRelabelConfigs: readonly RelabelConfig[];
   readonly metricNameValidationScheme: ValidationScheme;
+  /** None when left out. */
+  readonly labelLimits?: LabelLimits;
+  /** A series goes stale also when its samples have timestamps of their own. */
+  readonly trackTimestampsStaleness?: boolean;
 }
 
 /** Samples of one body, as columns, and what became of them. */
@@ -78,6 +85,16 @@ export class Reading {
     this.order[this.orderCount++] = entry;
   }
 
+  /** Whether the series goes stale when the next scrape does not have it. */
+  isTracked(series: number): boolean {
+    return (this.seen[series]! & (SEEN | AHEAD)) === SEEN;
+  }
+
+  /** Whether the series must not go stale now. */
+  isThere(series: number): boolean {
+    return (this.seen[series]! & (SEEN | AHEAD)) !== 0;
+  }
+
   push(entry: number, t: number, hi: number, lo: number, family: number): void {
     const i = this.count++;
     if (i === this.entry.length) {
@@ -115,7 +132,7 @@ export function cursorOf(body: Uint8Array, format: BodyFormat): PageCursor {
 /** Reads a whole body into `out`. Throws TextError or PageError; `out` then holds the counts up to the fault. */
 export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: number, known: Known, out: Reading): void {
   const { entries, families, symbols, exemplars, limits } = known;
-  const { honorTimestamps } = limits;
+  const { honorTimestamps, trackTimestampsStaleness } = limits;
   const sampleLimit = limits.sampleLimit > 0 ? limits.sampleLimit : Infinity;
   const aheadMs = timestampMs + AHEAD_MS_MAX;
   const knownCount = entries.count;
@@ -154,7 +171,8 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
       } else {
         cursor.labels(exposed);
         rules ??= rulesOf(limits.metricRelabelConfigs);
-        const labels = finalLabels(exposed, known.target, known.external, limits.honorLabels, rules);
+        const { target, external } = known;
+        const labels = finalLabels(exposed, target, external, limits.honorLabels, rules, limits.labelLimits);
         if (limits.metricNameValidationScheme === 'legacy') checkLegacyNames(labels);
         if (labels.length > 0 && appended >= sampleLimit) {
           appended++;
@@ -185,7 +203,9 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
       out.outOfBounds++;
       continue;
     }
-    out.seen[series]! |= hasTimestamp ? SEEN_WITH_TIMESTAMP : SEEN;
+    if (!hasTimestamp) out.seen[series]! |= SEEN;
+    else if (cursor.timestamp > timestampMs) out.seen[series]! |= SEEN_WITH_TIMESTAMP | AHEAD;
+    else out.seen[series]! |= trackTimestampsStaleness === true ? SEEN | SEEN_WITH_TIMESTAMP : SEEN_WITH_TIMESTAMP;
     if (isNew) out.seriesAdded++;
     const t = hasTimestamp ? cursor.timestamp : timestampMs;
     out.push(entry, t, cursor.hi, cursor.lo, familyOf(entries, entry, families, symbols));

@@ -5,6 +5,7 @@
  * The one invariant: a slot that it began is handed in, or its loss is reported.
  */
 
+import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Clock, Fetch } from '../model/doors.ts';
 import { type ScrapeResult, scrapeTarget } from './fetch.ts';
@@ -49,7 +50,7 @@ export interface RoundDoors {
   readonly userAgent: string;
   readonly bodyBytesMax: number;
   /** A line for the deployment's log. */
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string, fields?: Readonly<Record<string, string>>) => void;
 }
 
 export interface RoundPlan {
@@ -97,6 +98,9 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     scraping++;
     const result = await scrapeTarget(target, slotMs, target.self ? { ...doors, fetch: doors.self } : doors);
     scraping--;
+    const { error } = result;
+    if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')
+      doors.warn(error, { job_name: target.job, target: target.url });
     gathered.push({ key: target.key, target: pageTarget(target), result });
     wake();
   };
@@ -161,14 +165,22 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   }
 }
 
-const pageTarget = ({ labels, config }: Target): PageTarget => ({
+const pageTarget = ({ labels, timeoutMs, config }: Target): PageTarget => ({
   labels,
   honorLabels: config.honorLabels,
   honorTimestamps: config.honorTimestamps,
   sampleLimit: config.sampleLimit,
   metricRelabelConfigs: config.metricRelabelConfigs,
   metricNameValidationScheme: config.metricNameValidationScheme,
+  ...labelLimits(config),
+  ...(config.trackTimestampsStaleness ? { trackTimestampsStaleness: true } : {}),
+  ...(config.extraScrapeMetrics ? { extraMetrics: { timeoutMs } } : {}),
 });
+
+function labelLimits({ labelLimit, labelNameLengthLimit, labelValueLengthLimit }: ScrapeConfig): Partial<PageTarget> {
+  if (labelLimit === 0 && labelNameLengthLimit === 0 && labelValueLengthLimit === 0) return {};
+  return { labelLimits: { labelLimit, labelNameLengthLimit, labelValueLengthLimit } };
+}
 
 const sizeOf = ({ result }: Scraped): number => 1_000 + (result.body?.byteLength ?? 0);
 const bodyBytes = (scrapes: readonly Scraped[]): number => scrapes.reduce((sum, scraped) => sum + sizeOf(scraped), 0);

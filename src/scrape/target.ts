@@ -21,6 +21,8 @@ export interface Target {
   readonly config: ScrapeConfig;
   /** The deployment itself, dispatched in process. Only a configuration file that names it literally makes one. */
   readonly self: boolean;
+  /** Why it is not asked at all: each of its scrapes fails with this. */
+  readonly refusal?: string;
 }
 
 /** The host that stands for the deployment itself. */

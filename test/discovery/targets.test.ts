@@ -93,6 +93,19 @@ describe('static targets', () => {
     expect(new Set(targets(twice, other).map(({ key }) => key)).size).toBe(4);
   });
 
+  test('over target_limit are all not to be asked, and keep their keys', () => {
+    const of = (targetLimit: number): readonly Target[] =>
+      targets(
+        scrapeConfig({ targetLimit, staticConfigs: [{ targets: ['a', 'b', 'a', 'c'], labels: [] }] }),
+        scrapeConfig({ jobName: 'other', targetLimit: 1, staticConfigs: [{ targets: ['a'], labels: [] }] }),
+      );
+    expect(of(3).map(({ refusal }) => refusal)).toEqual([undefined, undefined, undefined, undefined]);
+    const limited = of(2);
+    expect(limited.map(({ key }) => key)).toEqual(of(3).map(({ key }) => key));
+    const refusal = 'target_limit exceeded (number of targets: 3, limit: 2)';
+    expect(limited.map((one) => one.refusal)).toEqual([refusal, refusal, refusal, undefined]);
+  });
+
   test('keep their key and their slots when something else changes', () => {
     const before = one('a');
     const after = one('a', [], { scrapeTimeoutMs: 1000, sampleLimit: 5 });

@@ -68,6 +68,34 @@ describe('a scrape', () => {
     });
   });
 
+  test('sends the configured headers, each value of each', async () => {
+    let asked: Request | null = null;
+    const it = target({
+      httpHeaders: [
+        ['X-One', 'a'],
+        ['x-one', 'b'],
+        ['CF-Access-Client-Secret', 's'],
+      ],
+    });
+    await scrape(async (request) => ((asked = request), text('')), it);
+    expect(asked!.headers.get('x-one')).toBe('a, b');
+    expect(asked!.headers.get('cf-access-client-secret')).toBe('s');
+  });
+
+  test('of a target that is not to be asked fails with the reason, at once', async () => {
+    const it = { ...target(), refusal: 'target_limit exceeded (number of targets: 3, limit: 2)' };
+    const got = await scrape(() => Promise.reject(new Error('asked')), it);
+    expect(got).toEqual({
+      slotMs: SLOT,
+      timestampMs: SLOT,
+      durationMs: 0,
+      bodyBytes: 0,
+      body: null,
+      format: 'text',
+      error: 'target_limit exceeded (number of targets: 3, limit: 2)',
+    });
+  });
+
   test('asks for no compression where none is wanted, and sends a token', async () => {
     let asked: Request | null = null;
     const it = target({ enableCompression: false, authorization: { type: 'Bearer', credentials: 't' } });
@@ -163,7 +191,8 @@ describe('a scrape that fails', () => {
     ],
   ])('%s', async (_, answer, error) => {
     const got = await scrape(async () => answer());
-    expect(got).toMatchObject({ body: null, bodyBytes: 0, error: expect.stringMatching(error) });
+    const bodyBytes = got.error!.startsWith('body size limit exceeded') ? -1 : 0;
+    expect(got).toMatchObject({ body: null, bodyBytes, error: expect.stringMatching(error) });
   });
 
   test('an empty body needs no content type', async () => {
@@ -172,10 +201,12 @@ describe('a scrape that fails', () => {
 
   test('body_size_limit counts when it is the smaller', async () => {
     const it = target({ bodySizeLimit: 10 });
-    expect((await scrape(async () => text('x'.repeat(10)), it)).error).toBeNull();
-    expect((await scrape(async () => text('x'.repeat(11)), it)).error).toBe(
-      'body size limit exceeded: 11 or more bytes, body_size_limit is 10 (raise it, or let the target expose less)',
-    );
+    expect((await scrape(async () => text('x'.repeat(9)), it)).error).toBeNull();
+    expect(await scrape(async () => text('x'.repeat(10)), it)).toMatchObject({
+      bodyBytes: -1,
+      error:
+        'body size limit exceeded: 10 or more bytes, body_size_limit is 10 (raise it, or let the target expose less)',
+    });
   });
 
   test('a network error names host and reason', async () => {
@@ -223,10 +254,11 @@ describe('redirects', () => {
   /** Follows a table of places, and notes who was sent the credentials. */
   async function follow(
     places: Record<string, string>,
-    start = target({ authorization: { type: 'Bearer', credentials: 't' } }),
+    start = target({ authorization: { type: 'Bearer', credentials: 't' }, httpHeaders: [['X-Key', 'k']] }),
   ): Promise<string[]> {
     const asked: string[] = [];
     const got = await scrape(async (request) => {
+      expect(request.headers.has('x-key')).toBe(request.headers.has('authorization'));
       asked.push(`${request.url}${request.headers.has('authorization') ? ' with' : ''}`);
       const location = places[request.url];
       return location === undefined ? text('a 1\n') : new Response('gone', { status: 301, headers: { location } });
@@ -251,6 +283,13 @@ describe('redirects', () => {
       'http://a.test:9100/metrics with',
       'https://a.test:9100/metrics',
       'ok',
+    ]);
+  });
+
+  test('are failures with follow_redirects: false', async () => {
+    expect(await follow({ 'http://a.test:9100/metrics': '/a' }, target({ followRedirects: false }))).toEqual([
+      'http://a.test:9100/metrics',
+      'server returned HTTP status 301',
     ]);
   });
 

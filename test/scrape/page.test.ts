@@ -17,6 +17,7 @@ const TARGET: PageTarget = {
   metricRelabelConfigs: [],
   metricNameValidationScheme: 'utf8',
 };
+const LIMITS = { labelLimit: 0, labelNameLengthLimit: 0, labelValueLengthLimit: 0 };
 const REPORT_SERIES = [
   'up',
   'scrape_duration_seconds',
@@ -45,6 +46,8 @@ interface Step {
   readonly gives: readonly string[];
   /** `scrape_samples_scraped` and `scrape_series_added`. */
   readonly counts?: readonly [scraped: number, added: number];
+  /** Values of the report series of `extra_scrape_metrics`. */
+  readonly extra?: readonly string[];
   readonly changed?: boolean;
   readonly error?: RegExp;
   readonly left?: Partial<PageScrape>;
@@ -76,7 +79,9 @@ function run(steps: readonly Step[], sleeps: number): void {
     const samples = lines.filter((line) => !isReport(line)).map((line) => shown(line).replace(` @${at}`, ''));
     expect({ step: i, samples: samples.toSorted() }).toEqual({ step: i, samples: [...step.gives].sort() });
     const reports = lines.filter(isReport);
-    expect(reports).toHaveLength(step.retire ? 0 : 5);
+    const extra = step.target?.extraMetrics === undefined ? 0 : 3;
+    expect(reports).toHaveLength(step.retire ? 0 : 5 + extra);
+    if (step.extra !== undefined) expect(reports.slice(5).map((line) => line.split(' ')[1])).toEqual(step.extra);
     if (step.counts !== undefined) {
       const value = (name: string): number =>
         Number(reports.find((line) => line.startsWith(`${name}{`))!.split(' ')[1]);
@@ -98,6 +103,91 @@ const SCENARIOS: Readonly<Record<string, readonly Step[]>> = {
     { body: 'a 1\nc 3\n', gives: ['a 1', 'c 3'], changed: false },
     { body: 'a 1\nb 7\nc 3\n', gives: ['a 1', 'b 7', 'c 3'], counts: [3, 1], changed: true },
     { body: 'x 1\n', gives: ['a stale', 'b stale', 'c stale', 'x 1'], counts: [1, 1] },
+  ],
+  'label limits fail the whole scrape': [
+    {
+      body: 'a{x="1"} 1\nb 2\n',
+      target: { labelLimits: { ...LIMITS, labelLimit: 4 } },
+      external: labelsFrom([['site', 'edge']]),
+      gives: ['a{site="edge",x="1"} 1', 'b{site="edge"} 2'],
+    },
+    {
+      body: 'a{x="1"} 1\nb 2\nc{x="1",y="2"} 3\nd 4\n',
+      target: { labelLimits: { ...LIMITS, labelLimit: 4 } },
+      external: labelsFrom([['site', 'edge']]),
+      gives: ['a{site="edge",x="1"} stale', 'b{site="edge"} stale'],
+      error: /^label_limit exceeded \(metric: c, number of labels: 5, limit: 4\)$/,
+      counts: [3, 0],
+    },
+    {
+      // Known texts are judged anew when a limit is another.
+      body: 'a{x="1"} 1\nb 2\n',
+      target: { labelLimits: { ...LIMITS, labelLimit: 3 } },
+      external: labelsFrom([['site', 'edge']]),
+      gives: [],
+      error: /^label_limit exceeded \(metric: a, number of labels: 4, limit: 3\)$/,
+    },
+  ],
+  'limits of label names and values count bytes': [
+    {
+      body: 'a{näme="1"} 1\n'.replace('näme', '"näme"'),
+      target: { labelLimits: { ...LIMITS, labelNameLengthLimit: 8 } },
+      gives: ['a{näme="1"} 1'],
+    },
+    {
+      body: 'a{"nämen1234"="1"} 1\n',
+      target: { labelLimits: { ...LIMITS, labelNameLengthLimit: 8 } },
+      gives: ['a{näme="1"} stale'],
+      error: /^label_name_length_limit exceeded \(metric: a, label name: nämen1234, length: 10, limit: 8\)$/,
+    },
+    {
+      body: `a{x="${'ä'.repeat(60)}"} 1\n`,
+      target: { labelLimits: { ...LIMITS, labelValueLengthLimit: 119 } },
+      gives: [],
+      error: new RegExp(
+        `^label_value_length_limit exceeded \\(metric: a, label name: x, value: "${'ä'.repeat(50)}", length: 120, limit: 119\\)$`,
+      ),
+    },
+    {
+      body: `a{x="${'ä'.repeat(60)}"} 1\n`,
+      target: { labelLimits: { ...LIMITS, labelValueLengthLimit: 120 } },
+      gives: [`a{x="${'ä'.repeat(60)}"} 1`],
+    },
+  ],
+  'extra report series come and go': [
+    { body: 'a 1\n', target: { extraMetrics: { timeoutMs: 2500 } }, gives: ['a 1'], extra: ['2.5', '0', '4'] },
+    {
+      body: 'a 1\nb 1\nc 1\n',
+      target: { extraMetrics: { timeoutMs: 10_000 }, sampleLimit: 2 },
+      gives: ['a stale'],
+      error: /^sample limit exceeded/,
+      extra: ['10', '2', '12'],
+    },
+    { fails: 'no route', target: { extraMetrics: { timeoutMs: 10_000 } }, gives: [], extra: ['10', '0', '0'] },
+    {
+      body: 'a 1\n',
+      gives: ['a 1', 'scrape_timeout_seconds stale', 'scrape_sample_limit stale', 'scrape_body_size_bytes stale'],
+    },
+  ],
+  'timestamps of their own are tracked when asked': [
+    { body: 'a 1 900\nb 2\n', target: { trackTimestampsStaleness: true }, gives: ['a 1 @900', 'b 2'], changed: true },
+    { body: 'a 1 900\nb 2\n', target: { trackTimestampsStaleness: true }, gives: ['a 1 @900', 'b 2'], changed: false },
+    { body: 'b 2\n', target: { trackTimestampsStaleness: true }, gives: ['a stale', 'b 2'] },
+    { body: 'a 1 3900\n', target: { trackTimestampsStaleness: true }, gives: ['a 1 @3900', 'b stale'] },
+    { fails: 'no route', target: { trackTimestampsStaleness: true }, gives: ['a stale'] },
+    { body: 'a 1 5900\n', target: { trackTimestampsStaleness: true }, gives: ['a 1 @5900'] },
+    // Not tracked any more: its samples are its own matter from now on.
+    { body: 'a 1 6900\n', gives: ['a 1 @6900', 'a stale'] },
+    { body: '', gives: [] },
+  ],
+  'a sample ahead of the scrape has no marker behind it': [
+    { body: 'a 1\n', gives: ['a 1'] },
+    { body: 'a 2 900000\n', at: 2000, gives: ['a stale'], left: { outOfBounds: 1 } },
+    { body: 'a 1\n', gives: ['a 1'] },
+    { body: 'a 2 9000\n', at: 4000, gives: ['a 2 @9000'], left: { staleMarkers: 0 } },
+    { body: '', at: 5000, gives: [] },
+    { body: 'a 2 9000\n', at: 6000, target: { trackTimestampsStaleness: true }, gives: ['a 2 @9000'] },
+    { body: '', at: 7000, target: { trackTimestampsStaleness: true }, gives: [] },
   ],
   'a target fails and comes back': [
     { body: 'a 1\n', gives: ['a 1'], changed: true },
