@@ -1,89 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { RemoteWriteConfig } from '../../src/config/model.ts';
-import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
-import type { LogDoor } from '../../src/forward/door.ts';
-import { Outbox } from '../../src/forward/outbox.ts';
-import { forwardRound } from '../../src/forward/round.ts';
-import { Log } from '../../src/log/log.ts';
-import { Values } from '../../src/log/table.ts';
 import { samplesOf } from '../durable/log-reader.ts';
-import { sqlite } from '../log/sqlite.ts';
-import { SimClock } from '../sim/clock.ts';
+import { remote, T0, world } from './world.ts';
 
-const T0 = Date.UTC(2026, 10, 22);
 const MINUTE = 60_000;
-
-const remote = (name: string, more: Partial<RemoteWriteConfig> = {}): RemoteWriteConfig => ({
-  name,
-  url: `http://${name}/write`,
-  protobufMessage: 'io.prometheus.write.v2.Request',
-  remoteTimeoutMs: 10_000,
-  headers: [],
-  minBackoffMs: 30,
-  maxBackoffMs: 5_000,
-  maxSamplesPerSend: 10_000,
-  sampleAgeLimitMs: 0,
-  followRedirects: true,
-  ...more,
-});
-
-/** A log, and the door to it that forgets its memory (leases) before every call. */
-function world(remotes: readonly RemoteWriteConfig[]) {
-  const clock = new SimClock(T0);
-  const sql = sqlite();
-  const log = new Log(sql);
-  const values = new Values(sql);
-  const wanted = { version: 0 };
-  const outbox = (): Outbox => new Outbox(new Log(sql), values, () => wanted.version);
-  const door: LogDoor = {
-    takeForwardBaton: async (_nowMs, plan) => {
-      log.setConsumers(plan.remotes);
-      return outbox().takeBaton();
-    },
-    next: (...call) => outbox().next(...call),
-    renew: (...call) => outbox().renew(...call),
-    acknowledge: (...call) => outbox().acknowledge(...call),
-    retried: (...call) => outbox().retried(...call),
-    setAside: (...call) => outbox().setAside(...call),
-  };
-  log.setConsumers(remotes.map((r) => r.name));
-  let n = 0;
-  const append = (): void => {
-    const builder = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
-    builder.reserve(100);
-    builder.add([builder.symbol('__name__'), builder.symbol('n')], 2, T0 + ++n, 0, 0);
-    const built = builder.finish()[0]!;
-    log.append(clock.now(), [
-      { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) },
-    ]);
-  };
-  /** What each remote got, in order: the n of each sample. */
-  const received = new Map<string, number[]>();
-  const take = async (request: Request): Promise<number> => {
-    const host = new URL(request.url).host;
-    const schema = request.headers.get('Content-Type')?.includes('v2') === true ? 2 : 1;
-    const samples = samplesOf({ schema, body: new Uint8Array(await request.arrayBuffer()) });
-    received.set(host, [...(received.get(host) ?? []), ...samples.map(({ t }) => t - T0)]);
-    return samples.length;
-  };
-  const written = (samples: number): Response =>
-    new Response(null, { status: 204, headers: { 'X-Prometheus-Remote-Write-Samples-Written': String(samples) } });
-  const accept = async (request: Request): Promise<Response> => written(await take(request));
-  const run = (fetch: (request: Request) => Promise<Response>, configVersion = 0): Promise<{ reload: boolean }> =>
-    forwardRound({ runMs: 150_000, configVersion, remotes }, door, {
-      clock,
-      fetch,
-      self: () => Promise.reject(new Error('not self')),
-      random: () => 0.5,
-      tokens: new Map(),
-      userAgent: 'Narthex/test',
-      warn: () => undefined,
-    });
-  const status = (name: string) => log.status(clock.now()).consumers.find((consumer) => consumer.name === name)!;
-  return { clock, sql, append, received, take, accept, written, run, status, wanted, log };
-}
-
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
 
 describe('a forwarding run', () => {
@@ -214,19 +134,6 @@ describe('a forwarding run', () => {
   });
 });
 
-/** One record of that many series with one sample each, and long names. */
-function wide(w: ReturnType<typeof world>, series: number): void {
-  const builder = new RequestBuilder({ samplesMax: 10_000, bytesMax: 4_000_000 });
-  for (let i = 1; i <= series; i++) {
-    builder.reserve(200);
-    builder.add([builder.symbol('__name__'), builder.symbol(`n${i}_${'x'.repeat(90)}`)], 2, T0 + i, 0, 0);
-  }
-  const built = builder.finish()[0]!;
-  w.log.append(w.clock.now(), [
-    { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) },
-  ]);
-}
-
 describe('requests', () => {
   const sizes = async (w: ReturnType<typeof world>, fetch?: (request: Request) => Promise<Response>) => {
     const seen: number[] = [];
@@ -245,7 +152,7 @@ describe('requests', () => {
     'have at most max_samples_per_send samples (%s)',
     async (protobufMessage) => {
       const w = world([remote('a', { maxSamplesPerSend: 400, protobufMessage })]);
-      wide(w, 1_000);
+      w.wide(1_000);
       expect(await sizes(w)).toEqual([400, 400, 200]);
       expect(w.received.get('a')).toEqual(upTo(1_000));
       expect(w.status('a')).toMatchObject({ samplesSent: 1_000, samplesPending: 0, requests: 3, requestsFailed: 0 });
@@ -268,8 +175,8 @@ describe('requests', () => {
         ? new Response('too large', { status: 413 })
         : w.accept(request);
     };
-    wide(w, 2_000);
-    wide(w, 600);
+    w.wide(2_000);
+    w.wide(600);
     expect(await sizes(w, tooLarge)).toEqual([0, 0, 500, 500, 500, 500, 500, 100]);
     expect(w.status('a')).toMatchObject({
       samplesSent: 2_600,
@@ -281,14 +188,14 @@ describe('requests', () => {
 
   it('that are refused as too large though they are small are dropped', async () => {
     const w = world([remote('a')]);
-    wide(w, 1_200);
+    w.wide(1_200);
     await sizes(w, () => Promise.resolve(new Response('no', { status: 413 })));
     expect(w.status('a')).toMatchObject({ samplesSent: 0, samplesDropped: { http_413: 1_200 }, samplesPending: 0 });
   });
 
   it('are counted in parts when only some are refused', async () => {
     const w = world([remote('a', { maxSamplesPerSend: 400 })]);
-    wide(w, 1_000);
+    w.wide(1_000);
     let n = 0;
     await sizes(w, async (request) => (n++ === 1 ? new Response('bad', { status: 400 }) : w.accept(request)));
     expect(w.status('a')).toMatchObject({
