@@ -35,6 +35,9 @@ export const SUMMARY = 5;
 export const INFO = 6;
 export const STATE_SET = 7;
 
+/** A series with more labels is no series: their places alone would fill an isolate's memory. */
+const LABELS_MAX = 16_384;
+
 export abstract class PageCursor {
   readonly bytes: Uint8Array;
   /** SERIES: what identifies the series on its page, name and labels as written: `keys[keyStart, keyEnd)`. */
@@ -143,6 +146,7 @@ export abstract class PageCursor {
 
   protected push(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     if (this.offsetCount + 4 > this.offsets.length) {
+      if (this.offsetCount >= 4 * LABELS_MAX) throw this.error(nameStart, `at most ${LABELS_MAX} labels`);
       const grown = new Int32Array(this.offsets.length * 2);
       grown.set(this.offsets);
       this.offsets = grown;

@@ -144,6 +144,11 @@ function parseText(text: string): number | undefined {
 export function canonicalBound(text: string): string {
   const value = parseText(text);
   if (value === undefined || (!Number.isFinite(value) && DECIMAL.test(text))) return text;
+  return formatBound(value);
+}
+
+/** A bucket bound or quantile as text. */
+export function formatBound(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
   if (value === 0) return '0.0';

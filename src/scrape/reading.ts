@@ -14,6 +14,7 @@ import type { BodyFormat } from './formats.ts';
 import type { LabelLimits } from './label-limits.ts';
 import { checkLegacyNames, finalLabels, PageError } from './labels.ts';
 import { OpenMetricsCursor } from './openmetrics.ts';
+import { ProtobufCursor } from './protobuf.ts';
 import { NAME_REF, type Symbols } from './symbols.ts';
 import { TextCursor } from './text.ts';
 
@@ -124,8 +125,7 @@ export interface Known {
 }
 
 export function cursorOf(body: Uint8Array, format: BodyFormat): PageCursor {
-  if (format === 'protobuf')
-    throw new PageError('protobuf is not read yet (ask for a text format in scrape_protocols)');
+  if (format === 'protobuf') return new ProtobufCursor(body);
   return format === 'openmetrics' ? new OpenMetricsCursor(body) : new TextCursor(body);
 }
 
