@@ -6,7 +6,7 @@
  * too large for a record is a record as it came; only a replica's label is dropped, by encoding it again.
  */
 
-import { DecodeError, type Decoded, decodeWrite, type Schema, TooManyError } from '../encoding/remote-write/decoded.ts';
+import { DecodeError, Decoded, decodeWrite, type Schema, TooManyError } from '../encoding/remote-write/decoded.ts';
 import { filterWrite } from '../encoding/remote-write/filter.ts';
 import { seriesHashes } from '../encoding/remote-write/hashes.ts';
 import { snappyCompress, SnappyError, snappyLength, snappyUncompress } from '../encoding/snappy.ts';
@@ -115,6 +115,14 @@ export function accept(
   };
 }
 
+/**
+ * Columns that every request of usual size is decoded into, one after the other: to grow new ones took a quarter of the decoding of 1.0, a third of 2.0.
+ * Nothing of them is in a result. Larger requests have their own, so that what stays behind is bounded: two references of one byte
+ * are a label of 24 bytes in the columns.
+ */
+const columns = new Decoded();
+const COLUMNS_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+
 function decode(schema: Schema, body: Uint8Array, limits: ReceiveLimits): Decoded | NotAccepted {
   try {
     const length = snappyLength(body);
@@ -123,7 +131,8 @@ function decode(schema: Schema, body: Uint8Array, limits: ReceiveLimits): Decode
         `the request has ${length} B uncompressed, at most ${limits.messageBytesMax} B are taken; ${SMALLER}, or raise uncompressed_size_limit in NARTHEX_LIMITS`,
       );
     }
-    const decoded = decodeWrite(schema, snappyUncompress(body, limits.messageBytesMax));
+    const into = length <= COLUMNS_MESSAGE_BYTES_MAX ? columns : new Decoded();
+    const decoded = decodeWrite(schema, snappyUncompress(body, limits.messageBytesMax), into);
     if (decoded.sampleCount > limits.samplesMax) {
       return tooLarge(
         `the request has ${decoded.sampleCount} samples, at most ${limits.samplesMax} are taken; ${SMALLER}, or raise sample_limit in NARTHEX_LIMITS`,
