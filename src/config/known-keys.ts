@@ -78,7 +78,7 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('scrape_configs', 'never', NO_ZOOKEEPER, 'nerve_sd_configs serverset_sd_configs'),
   ...http('scrape_configs'),
 
-  ...keys('remote_write', 'later', LATER, 'write_relabel_configs failed_request_logging'),
+  ...keys('remote_write', 'later', LATER, 'failed_request_logging'),
   ...http('remote_write').filter(({ key }) => key !== 'oauth2'),
   ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
   ...keys(

@@ -137,6 +137,7 @@ function toRemoteWrite(parsed: ParsedRemoteWrite): RemoteWriteConfig {
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
     maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? DEFAULT_MAX_SAMPLES_PER_SEND,
     sampleAgeLimitMs: parsed.queue_config?.sample_age_limit ?? 0,
+    writeRelabelConfigs: (parsed.write_relabel_configs ?? []).map(toRelabel),
   };
 }
 

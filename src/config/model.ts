@@ -129,6 +129,8 @@ export interface RemoteWriteConfig extends Credentials {
   readonly maxSamplesPerSend: number;
   /** Records whose newest sample is older are dropped instead of sent; 0 is never. */
   readonly sampleAgeLimitMs: number;
+  /** For outgoing samples; they see external labels. */
+  readonly writeRelabelConfigs: readonly RelabelConfig[];
   /** 307 and 308, to the same origin only. */
   readonly followRedirects: boolean;
 }

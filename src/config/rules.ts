@@ -58,6 +58,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkAuth(remote, path, report);
     checkIdentity(remote, path, report);
     checkHeaders(remote, 'headers', path, report);
+    checkRelabels(remote, path, 'write_relabel_configs', report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkMeaning(remote, path, NO_MEANING, report);
     checkSends(remote, path, report);

@@ -170,6 +170,7 @@ const remoteWrite = mapping({
   send_native_histograms: z.optional(flag),
   queue_config: z.optional(queueConfig),
   metadata_config: z.optional(metadataConfig),
+  write_relabel_configs: list(relabelConfig),
 });
 
 export const configSchema = mapping({
@@ -192,6 +193,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   static_configs: Object.keys(staticConfig.shape),
   relabel_configs: Object.keys(relabelConfig.shape),
   metric_relabel_configs: Object.keys(relabelConfig.shape),
+  write_relabel_configs: Object.keys(relabelConfig.shape),
   remote_write: Object.keys(remoteWrite.shape),
   queue_config: Object.keys(queueConfig.shape),
   metadata_config: Object.keys(metadataConfig.shape),

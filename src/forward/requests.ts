@@ -2,7 +2,7 @@
  * Which requests the next records become. A record is a request as it is; 1.0 records join as bytes; what is more than the remote takes at
  * once is split between series, which costs decoding and encoding it again. Nothing is sent here.
  *
- * Invariant: the requests hold every series of the records they stand for, in the order of the log.
+ * Invariant: the requests hold every series of the records they stand for that relabelling does not drop, in the order of the log.
  */
 
 import { decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
@@ -10,6 +10,7 @@ import { toSchema } from '../encoding/remote-write/convert.ts';
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
 import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
 import type { LogRecord } from '../log/log.ts';
+import type { WriteRelabeler } from './relabel.ts';
 
 /** A message of the log's own is at most 512 KiB; a received one at most what the receiver allowed. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -27,18 +28,29 @@ export interface WriteRequest {
 export interface Requests {
   /** How many of the records they stand for: one, or several in one request. */
   readonly records: number;
+  /** None when relabelling leaves nothing of the record. */
   readonly requests: readonly WriteRequest[];
+  /** Samples of the records that relabelling drops. */
+  readonly samplesDropped: number;
 }
 
 /**
  * The requests for the first of `records`, and in 1.0 for as many after it as fit into one. `samplesMax` bounds a request, but a series is never
- * split. Throws DecodeError or SnappyError when the first record cannot be read.
+ * split. `relabeler` has a remote's `write_relabel_configs`. Throws DecodeError or SnappyError when the first record cannot be read.
  */
-export function nextRequests(records: readonly LogRecord[], schema: Schema, samplesMax: number): Requests {
-  const first = records[0]!;
+export function nextRequests(
+  records: readonly LogRecord[],
+  schema: Schema,
+  samplesMax: number,
+  relabeler: WriteRelabeler,
+): Requests {
+  const relabelled = relabeler.relabel(records[0]!);
+  const first = relabelled.record;
+  let { samplesDropped } = relabelled;
+  if (first === null) return { records: 1, requests: [], samplesDropped };
   const body = bodyFor(first, schema);
   if (first.samples > samplesMax || body.byteLength > BODY_BYTES_MAX) {
-    return { records: 1, requests: split(body, schema, samplesMax) };
+    return { records: 1, requests: split(body, schema, samplesMax), samplesDropped };
   }
   const bodies = [body];
   let samples = first.samples;
@@ -46,15 +58,16 @@ export function nextRequests(records: readonly LogRecord[], schema: Schema, samp
     let bytes = body.byteLength;
     for (const record of records.slice(1)) {
       if (samples + record.samples > samplesMax) break;
-      const more = readable(record, schema);
-      if (more === null || bytes + more.byteLength > BODY_BYTES_MAX) break;
-      bodies.push(more);
-      bytes += more.byteLength;
-      samples += record.samples;
+      const more = readable(record, schema, relabeler);
+      if (more === null || bytes + more.body.byteLength > BODY_BYTES_MAX) break;
+      bodies.push(more.body);
+      bytes += more.body.byteLength;
+      samples += more.samples;
+      samplesDropped += more.samplesDropped;
     }
   }
   const joined = bodies.length === 1 ? body : snappyConcat(bodies);
-  return { records: bodies.length, requests: [{ body: joined, samples, divisible: true }] };
+  return { records: bodies.length, requests: [{ body: joined, samples, divisible: true }], samplesDropped };
 }
 
 /** The record's own bytes where the remote speaks its schema; else it is encoded again. */
@@ -64,10 +77,15 @@ function bodyFor(record: LogRecord, schema: Schema): Uint8Array {
   return snappyCompress(toSchema(decodeWrite(record.schema, message), schema));
 }
 
-/** Null for a record that cannot be read: it is reported when it is the first. */
-function readable(record: LogRecord, schema: Schema): Uint8Array | null {
+/** Null for a record that cannot be read, or of which nothing remains: that is reported when it is the first. */
+function readable(
+  record: LogRecord,
+  schema: Schema,
+  relabeler: WriteRelabeler,
+): { readonly body: Uint8Array; readonly samples: number; readonly samplesDropped: number } | null {
   try {
-    return bodyFor(record, schema);
+    const { record: rest, samplesDropped } = relabeler.relabel(record);
+    return rest === null ? null : { body: bodyFor(rest, schema), samples: rest.samples, samplesDropped };
   } catch {
     return null;
   }

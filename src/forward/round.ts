@@ -13,6 +13,7 @@ import type { LogRecord } from '../log/log.ts';
 import type { Fetch, Random } from '../model/doors.ts';
 import type { LogDoor, Next } from './door.ts';
 import { nextRequests, type Requests, type WriteRequest } from './requests.ts';
+import { WriteRelabeler } from './relabel.ts';
 import { decide, type Decision } from './retry.ts';
 import { send, type SendDoors } from './send.ts';
 
@@ -54,7 +55,11 @@ export async function forwardRound(plan: ForwardPlan, log: LogDoor, doors: Forwa
     remotes: plan.remotes.map((remote) => remote.name),
   });
   const run: Run = { epoch, endMs: startMs + plan.runMs, configVersion: plan.configVersion, reload: false };
-  await Promise.all(plan.remotes.map((remote) => forward({ remote, run, log, doors })));
+  await Promise.all(
+    plan.remotes.map((remote) =>
+      forward({ remote, relabeler: new WriteRelabeler(remote.writeRelabelConfigs), run, log, doors }),
+    ),
+  );
   return { reload: run.reload };
 }
 
@@ -68,6 +73,7 @@ interface Run {
 
 interface Lane {
   readonly remote: RemoteWriteConfig;
+  readonly relabeler: WriteRelabeler;
   readonly run: Run;
   readonly log: LogDoor;
   readonly doors: ForwardDoors;
@@ -133,7 +139,7 @@ type Delivery = { readonly records: number; readonly outcome: Outcome } | { read
 
 /** Sends the first records until the remote took or refused them. Null when the run's time ended first: another run goes on. */
 async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): Promise<Delivery | null> {
-  const { remote, log, doors } = lane;
+  const { remote, relabeler, log, doors } = lane;
   const nowMs = doors.clock.now();
   const old = tooOld(remote, records, nowMs);
   if (old !== null) return old;
@@ -145,7 +151,7 @@ async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): P
   );
   let plan: Requests;
   try {
-    plan = nextRequests(records, schema, samplesMax);
+    plan = nextRequests(records, schema, samplesMax, relabeler);
   } catch (error) {
     if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
     const [{ seq, samples }] = records as [LogRecord];
@@ -154,7 +160,7 @@ async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): P
   }
   const covered = records.slice(0, plan.records);
   const total = { sent: 0, requests: 0, requestsFailed: 0, samplesRetried: 0, bytes: 0 };
-  const dropped: Record<string, number> = {};
+  const dropped: Record<string, number> = plan.samplesDropped > 0 ? { dropped_series: plan.samplesDropped } : {};
   let lastError: string | null = null;
   for (const [i, request] of plan.requests.entries()) {
     const end = await post(request, schema, i === 0 ? covered : [], lane);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { samplesOf } from '../durable/log-reader.ts';
+import { ruleFrom } from '../relabel/rules.ts';
 import { remote, T0, world } from './world.ts';
 
 const MINUTE = 60_000;
@@ -119,6 +120,41 @@ describe('a forwarding run', () => {
     await run;
     expect(w.received.get('v1')).toEqual([1, 2]);
     expect(w.status('v1')).toMatchObject({ samplesSent: 2, samplesDropped: { unreadable: 7 }, samplesPending: 0 });
+  });
+
+  it('relabels for one remote and not for another, and counts what it drops', async () => {
+    const rule = ruleFrom({ source_labels: ['__name__'], regex: 'n', action: 'drop' });
+    const w = world([
+      remote('all'),
+      remote('none', { writeRelabelConfigs: [rule] }),
+      remote('renamed', { writeRelabelConfigs: [ruleFrom({ target_label: '__name__', replacement: 'm' })] }),
+    ]);
+    for (let i = 0; i < 3; i++) w.append();
+    w.log.append(T0, [{ schema: 2, samples: 7, maxT: T0, body: snappyCompress(new Uint8Array([0xff])) }]);
+    const names: string[] = [];
+    const run = w.run(async (request) => {
+      if (new URL(request.url).host === 'renamed') {
+        const body = new Uint8Array(await request.clone().arrayBuffer());
+        names.push(...samplesOf({ schema: 2, body }).map(({ labels }) => labels['__name__']!));
+      }
+      return request.url.includes('//all/') ? new Response(null, { status: 500 }) : await w.accept(request);
+    });
+    await w.clock.advanceTo(T0 + MINUTE);
+    w.append();
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    // Nothing was sent, and what could not be decoded was not sent either.
+    expect(w.received.get('none')).toBeUndefined();
+    expect(w.status('none')).toMatchObject({
+      samplesIn: 11,
+      samplesSent: 0,
+      samplesDropped: { dropped_series: 4, unreadable: 7 },
+      samplesPending: 0,
+      requests: 0,
+    });
+    expect(names).toEqual(['m', 'm', 'm', 'm']);
+    expect(w.status('renamed')).toMatchObject({ samplesIn: 11, samplesSent: 4, samplesDropped: { unreadable: 7 } });
+    expect(w.status('all')).toMatchObject({ samplesIn: 11, samplesSent: 0, samplesPending: 11 });
   });
 
   it('ends when a later run takes over, and when another configuration is wanted', async () => {

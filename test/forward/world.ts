@@ -25,6 +25,7 @@ export const remote = (name: string, more: Partial<RemoteWriteConfig> = {}): Rem
   maxSamplesPerSend: 10_000,
   sampleAgeLimitMs: 0,
   followRedirects: true,
+  writeRelabelConfigs: [],
   ...more,
 });
 

@@ -39,6 +39,7 @@ const remote = (name: string, protobufMessage: RemoteWriteConfig['protobufMessag
   maxSamplesPerSend: 50,
   sampleAgeLimitMs: 0,
   followRedirects: true,
+  writeRelabelConfigs: [],
 });
 
 /** A receiver that remembers what it has, and objects when a series goes back in time or changes what it said. */

@@ -16,12 +16,16 @@ const V2_TIMESERIES = tagOf(5, BYTES);
 
 /** Which fields of a 2.0 message refer to symbols, packed or one by one, and which are messages that do. */
 interface Shape {
+  /** Fields that are left out. */
+  readonly without?: readonly number[];
   readonly refs: readonly number[];
   readonly nested: Readonly<Record<number, Shape>>;
 }
 const EXEMPLAR: Shape = { refs: [1], nested: {} };
 const METADATA: Shape = { refs: [3, 4], nested: {} };
 const TIMESERIES: Shape = { refs: [1], nested: { 4: EXEMPLAR, 5: METADATA } };
+/** A series of 2.0, but for its labels. */
+export const SERIES_WITHOUT_LABELS: Shape = { ...TIMESERIES, without: [1], refs: [] };
 
 /**
  * The series `from` up to `to` (exclusive) of a decoded message, in a buffer of its own. Metadata of 1.0, which stands beside the series, goes with
@@ -31,19 +35,24 @@ export function sliceWrite(decoded: Decoded, from: number, to: number): Uint8Arr
   return decoded.schema === 1 ? sliceV1(decoded, from, to) : sliceV2(decoded, from, to);
 }
 
-function sliceV1({ message, seriesStart, seriesEnd, metadataCount }: Decoded, from: number, to: number) {
+function sliceV1(decoded: Decoded, from: number, to: number) {
+  const { message, seriesStart, seriesEnd } = decoded;
   const out = new Writer();
   for (let s = from; s < to; s++) out.field(V1_TIMESERIES, message, seriesStart[s]!, seriesEnd[s]!);
-  if (from === 0 && metadataCount > 0) {
-    const cursor = new Cursor(message);
-    while (cursor.offset < message.length) {
-      const start = cursor.offset;
-      const tag = cursor.tag(message.length);
-      cursor.skip(tag, message.length);
-      if (tag === V1_METADATA) out.raw(message, start, cursor.offset);
-    }
-  }
+  if (from === 0) copyMetadataV1(decoded, out);
   return out.finish();
+}
+
+/** Copies the metadata that stands beside the series of a 1.0 message. */
+export function copyMetadataV1({ message, metadataCount }: Decoded, out: Writer): void {
+  if (metadataCount === 0) return;
+  const cursor = new Cursor(message);
+  while (cursor.offset < message.length) {
+    const start = cursor.offset;
+    const tag = cursor.tag(message.length);
+    cursor.skip(tag, message.length);
+    if (tag === V1_METADATA) out.raw(message, start, cursor.offset);
+  }
 }
 
 function sliceV2(decoded: Decoded, from: number, to: number): Uint8Array<ArrayBuffer> {
@@ -62,13 +71,14 @@ function sliceV2(decoded: Decoded, from: number, to: number): Uint8Array<ArrayBu
   return symbols.out.finish();
 }
 
-/** The symbols of the slice, in the order in which they are met. */
-class Symbols {
+/** The symbols of the new message, in the order in which they are met. */
+export class Symbols {
   readonly out = new Writer();
   readonly #from: Decoded;
   /** New reference + 1 by old one; 0 is none yet. */
   readonly #known: Uint32Array;
   #count = 0;
+  #texts: Map<string, number> | null = null;
 
   constructor(from: Decoded) {
     this.#from = from;
@@ -85,17 +95,30 @@ class Symbols {
     this.#known[old] = ++this.#count;
     return this.#count - 1;
   }
+
+  /** The reference of a text. One that `ref` has added may be there twice. */
+  text(text: string): number {
+    this.#texts ??= new Map();
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    const bytes = new TextEncoder().encode(text);
+    this.out.field(V2_SYMBOLS, bytes, 0, bytes.length);
+    this.#texts.set(text, this.#count);
+    return this.#count++;
+  }
 }
 
 /** Copies the fields of a message up to `end`, with the references of the new table. */
-function renumber(cursor: Cursor, end: number, shape: Shape, symbols: Symbols, out: Writer): void {
+export function renumber(cursor: Cursor, end: number, shape: Shape, symbols: Symbols, out: Writer): void {
   while (cursor.offset < end) {
     const start = cursor.offset;
     const tag = cursor.tag(end);
     const field = tag >>> 3;
     const isBytes = (tag & 7) === BYTES;
     const nested = isBytes ? shape.nested[field] : undefined;
-    if (nested === undefined && !shape.refs.includes(field)) {
+    if (shape.without?.includes(field) === true) {
+      cursor.skip(tag, end);
+    } else if (nested === undefined && !shape.refs.includes(field)) {
       cursor.skip(tag, end);
       out.raw(cursor.bytes, start, cursor.offset);
     } else if (!isBytes) {
