@@ -26,7 +26,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: './wrangler.toml' },
-            miniflare: { bindings: { NARTHEX_TOKENS: TOKENS } },
+            miniflare: { bindings: { NARTHEX_TOKENS: TOKENS, SCRAPE_PASSWORD: 'hunter2' } },
           }),
         ],
         test: { name: 'workerd', include: ['test/durable/**/*.test.ts'], testTimeout: 60_000 },

@@ -1,6 +1,6 @@
 /**
  * The configuration in force: the one that was pushed last, else the one bundled at deploy. Parsed once an isolate and version; a run uses what it
- * got here until its end, so a round never mixes two versions.
+ * got here until its end, so a round never mixes two versions. Secrets are put in here, into this isolate's memory only.
  */
 
 import bundled from '../prometheus.yml';
@@ -8,7 +8,7 @@ import { loadConfig, formatProblems } from '../src/config/load.ts';
 import type { Config, ConfigVersion, RemoteWriteConfig } from '../src/config/model.ts';
 import { type Limits, parseLimits } from '../src/receive/settings.ts';
 import { SELF } from '../src/config/addresses.ts';
-import { director, type Env } from './env.ts';
+import { director, type Env, secretsOf } from './env.ts';
 
 export interface InForce {
   readonly version: ConfigVersion;
@@ -28,7 +28,7 @@ export async function inForce(env: Env): Promise<InForce> {
     pushed === null
       ? { source: 'bundled', version: 0, pushedAtMs: null }
       : { source: pushed.source, version: pushed.version, pushedAtMs: pushed.pushedAtMs };
-  const loaded = loadConfig(text);
+  const loaded = loadConfig(text, secretsOf(env));
   if (!loaded.ok)
     throw new Error(
       `the configuration in force is not valid any more:\n${formatProblems('prometheus.yml', loaded.problems)}`,

@@ -13,7 +13,7 @@ import { handleWrite } from '../src/receive/write.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayProblems } from './configuration.ts';
-import { agents, catalogue, director, type Env, ingester, shards } from './env.ts';
+import { agents, catalogue, director, type Env, ingester, secretsOf, shards } from './env.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
 const SNAPSHOT_MS = 15_000;
@@ -32,7 +32,7 @@ export function services(env: Env, nowMs: number): Services {
     status: () => status(env, nowMs),
     config: () => inForce(env),
     pushConfig: async (text, source) => {
-      const loaded = loadConfig(text);
+      const loaded = loadConfig(text, secretsOf(env));
       if (!loaded.ok) return loaded;
       return { ok: true, version: await director(env).push(nowMs, text, source), warnings: loaded.warnings };
     },

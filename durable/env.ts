@@ -1,5 +1,6 @@
 /** The bindings of the deployment (wrangler.toml) and its objects by name. */
 
+import type { Secrets } from '../src/config/load.ts';
 import type { Agent } from './agent.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Director } from './director.ts';
@@ -30,3 +31,11 @@ export const agents = (env: Env): DurableObjectStub<Agent>[] => [env.AGENT.getBy
 
 /** Shards of a tenant: one until a measurement says otherwise. */
 export const shards = (env: Env, tenant: string): DurableObjectStub<Ingester>[] => [ingester(env, tenant, 0)];
+
+/** What a configuration may name: secrets and variables of the Worker. Which names it may not is settled in `src/config/references.ts`. */
+export const secretsOf =
+  (env: Env): Secrets =>
+  (name) => {
+    const bound: unknown = Object.hasOwn(env, name) ? (env as unknown as Record<string, unknown>)[name] : undefined;
+    return typeof bound === 'string' ? bound : undefined;
+  };

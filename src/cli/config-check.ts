@@ -1,6 +1,7 @@
 /** A configuration file, read and checked without a deployment. */
 
 import { readFileSync } from 'node:fs';
+import type { Secrets } from '../config/load.ts';
 import { Failure, messageOf } from './failure.ts';
 
 export interface ConfigFile {
@@ -8,12 +9,12 @@ export interface ConfigFile {
   readonly text: string;
 }
 
-/** A file without errors; throws the whole report otherwise. Warnings go to stderr. */
-export async function readChecked(file: string): Promise<ConfigFile> {
+/** A file without errors, `secrets` being those of the deployment, where they are known; throws the whole report otherwise. Warnings go to stderr. */
+export async function readChecked(file: string, secrets: Secrets | null = null): Promise<ConfigFile> {
   const text = read(file);
   // Loaded only here: `start` without a configuration file has no use for the YAML parser.
   const { formatProblems, loadConfig } = await import('../config/load.ts');
-  const result = loadConfig(text);
+  const result = loadConfig(text, secrets);
   const problems = result.ok ? result.warnings : result.problems;
   const report = formatProblems(file, problems);
   if (!result.ok) throw new Failure(report);

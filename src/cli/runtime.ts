@@ -11,6 +11,8 @@ export interface RuntimeOptions {
   readonly deployment: Deployment;
   /** The bundled worker. */
   readonly script: string;
+  /** Bound as variables, under their names. */
+  readonly secrets: Readonly<Record<string, string>>;
   /** 0 lets the system choose one. */
   readonly port: number;
   /** Holds `do` and `r2`. */
@@ -60,8 +62,18 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   };
 }
 
-function miniflareOptions({ deployment, script, port, stateDir, ...options }: RuntimeOptions): MiniflareOptions {
-  const env: Env = { NARTHEX_OPEN: { type: 'text', value: HOST } };
+function miniflareOptions({
+  deployment,
+  script,
+  secrets,
+  port,
+  stateDir,
+  ...options
+}: RuntimeOptions): MiniflareOptions {
+  const env: Env = {};
+  // First, so that none takes the place of a binding.
+  for (const [name, value] of Object.entries(secrets)) env[name] = { type: 'text', value };
+  env['NARTHEX_OPEN'] = { type: 'text', value: HOST };
   for (const [name, value] of Object.entries(deployment.vars)) env[name] = { type: 'text', value };
   for (const { binding, name } of deployment.buckets) env[binding] = { type: 'r2', name };
   for (const { binding, className } of deployment.objects) {

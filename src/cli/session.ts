@@ -15,6 +15,7 @@ import { driveCrons, type CronDriver } from './cron-driver.ts';
 import type { Cron } from './cron.ts';
 import { readDeployment } from './deployment.ts';
 import { Failure, messageOf } from './failure.ts';
+import { localSecrets } from './local-secrets.ts';
 import { workerRoot } from './package-root.ts';
 import { groupOf, self, type ProcessId } from './process-id.ts';
 import { writeRun, type Run } from './run-file.ts';
@@ -92,6 +93,7 @@ export class Session {
     const runtime = await startRuntime({
       deployment,
       script,
+      secrets: localSecrets(),
       port: this.#port,
       stateDir: this.#dir,
       onLog: (message) => this.#say(formatLog(message)),

@@ -6,6 +6,7 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { readChecked } from './config-check.ts';
 import { Failure, messageOf } from './failure.ts';
+import { localSecrets, lookup } from './local-secrets.ts';
 import { acquireLock } from './lock.ts';
 import type { ProcessId } from './process-id.ts';
 import { readRun, removeRun } from './run-file.ts';
@@ -21,7 +22,7 @@ export interface StartOptions {
 /** Serves until a signal (0), or until it cannot go on (1). Throws a `Failure` when it cannot begin. */
 export async function start(options: StartOptions): Promise<number> {
   const signal = stopSignal();
-  const config = options.configFile === null ? null : await readChecked(options.configFile);
+  const config = options.configFile === null ? null : await readChecked(options.configFile, lookup(localSecrets()));
   const dir = stateDir(options.stateDir);
   const lock = await acquireLock(dir);
   if (!lock.ok) throw refusal(dir, lock.owner);

@@ -37,12 +37,7 @@ const fail = (hint = ''): never => {
   throw new Error(hint);
 };
 
-const ENVIRONMENT = 'environment variables and secrets are not supported here yet';
-
-/** Refuses `${NAME}`, so that it can get its meaning later without changing what a file means today. */
-function withoutReference(value: string): string {
-  return /\$\{\w+\}/.test(value) ? fail(ENVIRONMENT) : value;
-}
+const ENVIRONMENT = 'environment variables are not supported here yet';
 
 const wellFormed = (value: string): string => (value.isWellFormed() ? value : fail('it is not valid Unicode'));
 
@@ -139,14 +134,14 @@ export const tokenUrl = field('a URL like https://host/oauth2/token', (value) =>
 );
 
 /** A secret that is no header of its own. */
-export const secret = field('a secret', (value) => (value === '' ? fail() : wellFormed(withoutReference(value))));
+export const secret = field('a secret', (value) => (value === '' ? fail() : wellFormed(value)));
 
-export const password = field('a password', (value) => wellFormed(withoutReference(value)));
+export const password = field('a password', wellFormed);
 
 export const credentials = field('credentials', (value) => {
   if (value === '') fail();
   const unfit = headerProblem(value);
-  return unfit === undefined ? withoutReference(value) : fail(unfit);
+  return unfit === undefined ? value : fail(unfit);
 });
 
 export const authorizationType = field('an authorization type like Bearer', (value) => {
@@ -254,9 +249,9 @@ export const headers = entries('a mapping of headers', 'a header value', (name, 
 ]);
 
 /** Where the values of a header stand: all alike but for who may see them. */
-const HEADER_LISTS: readonly string[] = ['values', 'secrets'];
+const HEADER_LISTS: readonly string[] = ['values', 'secrets', 'files'];
 
-/** `X-Name: { values: […], secrets: […] }`, one entry a value, in Prometheus' order. */
+/** `X-Name: { values: […], secrets: […], files: […] }`, one entry a value, in Prometheus' order. */
 export const httpHeaders = z.pipe(
   entries('a mapping of headers', 'lists of header values', (name, value): [string, string][] => {
     const header = headerName(name);
@@ -267,7 +262,7 @@ export const httpHeaders = z.pipe(
       Array.isArray(value) ||
       Object.keys(lists).some((key) => !HEADER_LISTS.includes(key))
     ) {
-      throw new EntryError('value', `its keys are ${HEADER_LISTS.join(' and ')}`);
+      throw new EntryError('value', `its keys are ${HEADER_LISTS.join(', ')}`);
     }
     return HEADER_LISTS.flatMap((key) => {
       const list = lists[key] ?? [];

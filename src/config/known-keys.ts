@@ -88,7 +88,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     'google_iam',
   ),
 
-  ...keys('oauth2', 'never', NO_FILES, 'client_secret_file client_certificate_key_file'),
   ...keys('oauth2', 'never', NO_MANAGER, 'client_secret_ref client_certificate_key_ref'),
   ...keys('oauth2', 'never', NO_TLS, 'tls_config'),
   ...keys('oauth2', 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
@@ -97,9 +96,7 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('azuread', 'never', 'a Worker has no identity in Azure: use oauth', 'managed_identity workload_identity sdk'),
   ...keys('azuread', 'later', LATER, 'scope'),
 
-  ...keys('basic_auth', 'later', LATER, 'username_file password_file'),
   ...keys('basic_auth', 'never', NO_MANAGER, 'username_ref password_ref'),
-  ...keys('authorization', 'later', LATER, 'credentials_file'),
   ...keys('authorization', 'never', NO_MANAGER, 'credentials_ref'),
 
   ...keys('tls_config', 'never', 'Workers always verify certificates', 'insecure_skip_verify'),

@@ -10,6 +10,7 @@ import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig } from './mod
 import { namesOf } from './names.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
+import { resolveSecrets, type Secrets } from './references.ts';
 import { checkRules, DEFAULT_INTERVAL_MS, DEFAULT_MAX_BACKOFF_MS, DEFAULT_MIN_BACKOFF_MS } from './rules.ts';
 import { schemaProblems } from './schema-problems.ts';
 import {
@@ -23,6 +24,7 @@ import { readTree } from './tree.ts';
 
 export { formatProblems, type Problem } from './problems.ts';
 export { redactConfig } from './redact.ts';
+export type { Secrets } from './references.ts';
 
 /** Warnings come with a configuration that works; `problems` may hold warnings among the errors. Both in the order of the text. */
 export type LoadResult = { ok: true; config: Config; warnings: Problem[] } | { ok: false; problems: Problem[] };
@@ -41,13 +43,17 @@ const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
 /** As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again. */
 const DEFAULT_MAX_SAMPLES_PER_SEND = 10_000;
 
-/** Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. */
-export function loadConfig(text: string): LoadResult {
+/**
+ * Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. `secrets` are those of the
+ * deployment; without one, what is named is not looked for, and `<secret>` stands for it.
+ */
+export function loadConfig(text: string, secrets: Secrets | null = null): LoadResult {
   const read = readTree(text);
   if (!read.ok) return { ok: false, problems: shortened(read.problems) };
   const { tree } = read;
+  const missing = resolveSecrets(tree, secrets);
   const parsed = configSchema.safeParse(tree.value ?? {});
-  const problems = [...tree.problems, ...checkRules(tree)];
+  const problems = [...tree.problems, ...missing, ...checkRules(tree)];
   if (!parsed.success) problems.push(...schemaProblems(parsed.error, tree));
   if (!parsed.success || problems.some(({ level }) => level === 'error')) {
     return { ok: false, problems: shortened(problems) };

@@ -40,9 +40,19 @@ import * as z from './zod.ts';
 const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
 const list = <T extends z.core.$ZodType>(item: T) => z.optional(z.array(item, { error: 'a list' }));
 
-const basicAuth = mapping({ username: z.optional(text), password: z.optional(password) });
+// Files of secrets are resolved already (`references.ts`).
+const basicAuth = mapping({
+  username: z.optional(text),
+  username_file: z.optional(text),
+  password: z.optional(password),
+  password_file: z.optional(text),
+});
 
-const authorization = mapping({ type: z.optional(authorizationType), credentials: z.optional(credentials) });
+const authorization = mapping({
+  type: z.optional(authorizationType),
+  credentials: z.optional(credentials),
+  credentials_file: z.optional(text),
+});
 
 /** Of a scrape configuration, with the defaults of all under `global`. */
 const scrapeLimits = {
@@ -110,11 +120,13 @@ const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const oauth2 = mapping({
   client_id: nonEmpty('a client id'),
   client_secret: z.optional(secret),
+  client_secret_file: z.optional(text),
   token_url: tokenUrl,
   scopes: list(nonEmpty('a scope')),
   endpoint_params: z.optional(texts),
   grant_type: z.optional(oneOf('client_credentials', JWT_BEARER)),
   client_certificate_key: z.optional(secret),
+  client_certificate_key_file: z.optional(text),
   client_certificate_key_id: z.optional(text),
   signature_algorithm: z.optional(oneOf('RS256', 'RS384', 'RS512')),
   iss: z.optional(text),

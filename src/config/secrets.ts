@@ -10,7 +10,7 @@ const SECTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['authorization', ['type', 'credentials_file']],
   [
     'oauth2',
-    'client_id client_secret_file client_certificate_key_id scopes token_url grant_type signature_algorithm iss audience'.split(
+    'client_id client_secret_file client_certificate_key_file client_certificate_key_id scopes token_url grant_type signature_algorithm iss audience'.split(
       ' ',
     ),
   ],
@@ -47,8 +47,8 @@ export function isSecret(path: Path): boolean {
     if (typeof segment !== 'string') continue;
     if (FREE.has(segment)) return false;
     if (KEYS.has(segment)) return true;
-    // Of a header, only what stands under `values` may be shown.
-    if (segment === HTTP_HEADERS) return path[i + 2] !== 'values';
+    // Of a header, only what stands under `values` and `files` may be shown.
+    if (segment === HTTP_HEADERS) return !['values', 'files'].includes(String(path[i + 2]));
     const shown = SECTIONS.get(segment);
     if (shown === undefined) continue;
     const next = path[i + 1];

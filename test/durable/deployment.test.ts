@@ -1,6 +1,7 @@
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { inForce as loadedConfig } from '../../durable/configuration.ts';
 import { CRONS } from '../../durable/crons.ts';
 import { catalogue, director, type Env, ingester } from '../../durable/env.ts';
 import worker from '../../src/worker.ts';
@@ -91,6 +92,27 @@ describe('configuration', () => {
     expect(response.status).toBeGreaterThanOrEqual(500);
     expect(await response.text()).toContain('10001');
     expect(await inForce()).toEqual(before);
+  });
+
+  it('a secret is looked for when it is pushed, and never shown', async () => {
+    const naming = (name: string): string =>
+      `scrape_configs: [{ job_name: a, basic_auth: { password: "\${${name}}" }, static_configs: [{ targets: [self] }] }]\n`;
+    for (const name of ['NOT_BOUND', 'NARTHEX_TOKENS', 'BUCKET']) {
+      const response = await ask('PUT', '/api/v1/admin/config', { body: naming(name) });
+      expect(response.status).toBe(400);
+      const { error } = await json(response);
+      expect(error).toContain(name);
+      expect(error).not.toContain('sha256');
+    }
+    const pushed = await ask('PUT', '/api/v1/admin/config', { body: naming('SCRAPE_PASSWORD') });
+    expect(pushed.status).toBe(200);
+    expect(await pushed.text()).not.toContain('hunter2');
+    expect((await loadedConfig(bindings)).config.scrapeConfigs[0]!.basicAuth!.password).toBe('hunter2');
+    const { version } = await inForce();
+    const key = `config/${String(version).padStart(8, '0')}.yml`;
+    expect(await (await bindings.BUCKET.get(key))!.text()).toBe(naming('SCRAPE_PASSWORD'));
+    for (const path of ['/api/v1/status/config', '/', '/metrics', '/api/v1/targets'])
+      expect(await (await ask('GET', path)).text()).not.toContain('hunter2');
   });
 
   it('a reload answers with the version in force', async () => {
