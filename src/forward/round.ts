@@ -159,7 +159,15 @@ async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): P
     return { records: 1, outcome: { sent: 0, dropped: { unreadable: samples }, error: error.message } };
   }
   const covered = records.slice(0, plan.records);
-  const total = { sent: 0, requests: 0, requestsFailed: 0, samplesRetried: 0, bytes: 0 };
+  const total = {
+    sent: 0,
+    requests: 0,
+    requestsFailed: 0,
+    samplesRetried: 0,
+    bytes: 0,
+    requestsMs: 0,
+    requestsTimed: 0,
+  };
   const dropped: Record<string, number> = plan.samplesDropped > 0 ? { dropped_series: plan.samplesDropped } : {};
   let lastError: string | null = null;
   for (const [i, request] of plan.requests.entries()) {
@@ -167,6 +175,8 @@ async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): P
     if (end === null) return null;
     if (!('retries' in end)) return end;
     total.sent += end.sent;
+    total.requestsMs += end.tookMs;
+    total.requestsTimed++;
     total.requests += 1 + end.retries;
     total.requestsFailed += end.retries;
     total.samplesRetried += end.retries * request.samples;
@@ -202,8 +212,8 @@ function tooOld(remote: RemoteWriteConfig, records: readonly LogRecord[], nowMs:
   };
 }
 
-/** `retries` are failures that were not written down yet. */
-type Posted = { readonly retries: number } & (
+/** `retries` are failures that were not written down yet; the last try took `tookMs`. */
+type Posted = { readonly retries: number; readonly tookMs: number } & (
   { readonly kind: 'sent'; readonly sent: number } | Extract<Decision, { readonly kind: 'dropped' }>
 );
 
@@ -225,6 +235,7 @@ async function post(
     return log.retried(clock.now(), remote.name, requests, requests * request.samples, error);
   };
   for (let attempt = 0; ; attempt++) {
+    const startMs = clock.now();
     const answer = await send(remote, schema, request.body, attempt, doors, isSelf ? doors.self : doors.fetch);
     const decision = decide(answer, {
       schema,
@@ -237,8 +248,9 @@ async function post(
       nowMs: clock.now(),
       random: doors.random(),
     });
-    if (decision.kind === 'sent') return { kind: 'sent', sent: request.samples, retries: unreported };
-    if (decision.kind === 'dropped') return { ...decision, retries: unreported };
+    const counted = { retries: unreported, tookMs: clock.now() - startMs };
+    if (decision.kind === 'sent') return { kind: 'sent', sent: request.samples, ...counted };
+    if (decision.kind === 'dropped') return { ...decision, ...counted };
     unreported++;
     if (decision.kind !== 'again') {
       const untilMs = clock.now() + MEMORY_MS;

@@ -5,7 +5,7 @@
 
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-export type MetricType = 'counter' | 'gauge';
+export type MetricType = 'counter' | 'gauge' | 'summary';
 export type MetricLabels = Readonly<Record<string, string>>;
 
 export interface Family {
@@ -38,6 +38,14 @@ export class Exposition {
 
   gauge(name: string, help: string): Family {
     return this.family(name, 'gauge', help);
+  }
+
+  /** Sum and count of what was observed, without quantiles. */
+  summary(name: string, help: string, sum: number, count: number, labels: MetricLabels): void {
+    this.family(name, 'summary', help);
+    const lines = this.#families.get(name)!;
+    lines.push(`${name}_sum${formatLabels(labels)} ${formatValue(sum)}\n`);
+    lines.push(`${name}_count${formatLabels(labels)} ${formatValue(count)}\n`);
   }
 
   toString(): string {

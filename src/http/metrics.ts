@@ -113,6 +113,16 @@ function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStat
   out
     .gauge(name('samples_pending'), 'Samples that stand in the log and wait for this remote.')
     .add(remote.samplesPending, of);
+  out.summary(
+    name('sent_batch_duration_seconds'),
+    'Time that a request took until the remote acknowledged or refused it.',
+    remote.requestsMs / 1000,
+    remote.requestsTimed,
+    of,
+  );
+  for (const which of ['shards', 'shards_min', 'shards_max', 'shards_desired']) {
+    out.gauge(name(which), 'Always 1: a remote has one lane.').add(1, of);
+  }
   out.counter(name('bytes_total'), 'Bytes of compressed requests that were acknowledged.').add(remote.bytesSent, of);
   out
     .gauge(name('queue_highest_timestamp_seconds'), 'Highest timestamp of a sample that waits or was sent.')

@@ -22,6 +22,13 @@ export interface LogStatus {
   readonly setAside: readonly { readonly seq: number; readonly reason: string }[];
 }
 
+/** How a consumer stood at some moment of a minute (Unix ms / 60,000): samples that waited, and the age of the oldest record of them. */
+export interface ConsumerMinute {
+  readonly minute: number;
+  readonly pending: number;
+  readonly lagMs: number;
+}
+
 /** One consumer of a log: a remote, or the digest. `in = sent + dropped + pending`, always, in samples. */
 export interface ConsumerStatus {
   readonly name: string;
@@ -46,6 +53,15 @@ export interface ConsumerStatus {
   readonly lastError: { readonly atMs: number; readonly message: string } | null;
   /** False while it is backing off after an error. */
   readonly healthy: boolean;
+  /** The last hour, oldest first; minutes in which nothing happened are not there. */
+  readonly recent: readonly ConsumerMinute[];
+  /** Time that requests took, ms, and how many of them it is known of. */
+  readonly requestsMs: number;
+  readonly requestsTimed: number;
+  /** Until when a remote is sent 1.0, since it did not understand 2.0; null when it is not. */
+  readonly schema1UntilMs: number | null;
+  /** The samples a request may have since a remote refused more; null when it did not. */
+  readonly samplesMax: number | null;
 }
 
 export interface TargetStatus {

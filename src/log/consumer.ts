@@ -3,7 +3,7 @@
  * `in = sent + Σ dropped + pending` holds whatever happens. `advance` is the only function that moves a cursor.
  */
 
-import type { ConsumerStatus } from '../http/status.ts';
+import type { ConsumerMinute, ConsumerStatus } from '../http/status.ts';
 
 export interface ConsumerState {
   /** `samples_in` of the log when the consumer began, and at its cursor. */
@@ -21,6 +21,11 @@ export interface ConsumerState {
   readonly healthy: boolean;
   /** The consumer's own memory, such as the schema that a remote turned out to speak. */
   readonly memo: Readonly<Record<string, number>>;
+  /** How it stood in the minutes of the last hour in which something was written, oldest first. Rides in a row that is written anyway. */
+  readonly recent?: readonly ConsumerMinute[];
+  /** How long the requests took that were counted in `requestsTimed`, ms. */
+  readonly requestsMs?: number;
+  readonly requestsTimed?: number;
 }
 
 export interface Consumer {
@@ -39,6 +44,9 @@ export interface Outcome {
   readonly requestsFailed?: number;
   readonly samplesRetried?: number;
   readonly bytes?: number;
+  /** How long requests took that were answered for good, ms, and how many they were. */
+  readonly requestsMs?: number;
+  readonly requestsTimed?: number;
   readonly highestMs?: number;
   readonly error?: string;
   readonly memo?: Readonly<Record<string, number>>;
@@ -108,6 +116,8 @@ export function advance(consumer: Consumer, seq: number, samplesIn: number, outc
       requests: state.requests + requests,
       requestsFailed: state.requestsFailed + (outcome.requestsFailed ?? 0),
       samplesRetried: state.samplesRetried + (outcome.samplesRetried ?? 0),
+      requestsMs: (state.requestsMs ?? 0) + (outcome.requestsMs ?? 0),
+      requestsTimed: (state.requestsTimed ?? 0) + (outcome.requestsTimed ?? 0),
       bytesSent: state.bytesSent + (outcome.bytes ?? 0),
       highestSentMs: later(state.highestSentMs, outcome.highestMs),
       lastSentAtMs: outcome.sent > 0 ? nowMs : state.lastSentAtMs,
@@ -135,6 +145,20 @@ export function retried(consumer: Consumer, requests: number, samples: number, e
   };
 }
 
+const MINUTE_MS = 60_000;
+const MINUTES_KEPT = 60;
+
+/** True when nothing was noted in this minute yet. */
+export const isNewMinute = ({ state }: Consumer, nowMs: number): boolean =>
+  (state.recent?.at(-1)?.minute ?? -1) < Math.floor(nowMs / MINUTE_MS);
+
+/** Notes how the consumer stands: once a minute, an hour is kept. */
+export function noted(consumer: Consumer, pending: number, lagMs: number, nowMs: number): Consumer {
+  const minute = Math.floor(nowMs / MINUTE_MS);
+  const kept = (consumer.state.recent ?? []).filter((entry) => entry.minute > minute - MINUTES_KEPT);
+  return { ...consumer, state: { ...consumer.state, recent: [...kept, { minute, pending, lagMs }] } };
+}
+
 /** `newestSamplesIn` and `newestSeq` are the log's; `oldestPendingAtMs` is when the first record after the cursor was appended. */
 export function consumerStatus(
   consumer: Consumer,
@@ -160,5 +184,16 @@ export function consumerStatus(
     lastSentAtMs: state.lastSentAtMs,
     lastError: state.lastError,
     healthy: state.healthy,
+    recent: state.recent ?? [],
+    requestsMs: state.requestsMs ?? 0,
+    requestsTimed: state.requestsTimed ?? 0,
+    schema1UntilMs: until(state.memo, 'schema1UntilMs', nowMs),
+    samplesMax: until(state.memo, 'samplesMaxUntilMs', nowMs) === null ? null : (state.memo['samplesMax'] ?? null),
   };
+}
+
+/** A moment that a consumer remembers, when it is still to come. */
+function until(memo: Readonly<Record<string, number>>, name: string, nowMs: number): number | null {
+  const atMs = memo[name] ?? 0;
+  return atMs > nowMs ? atMs : null;
 }

@@ -14,7 +14,9 @@ import {
   type Consumer,
   type ConsumerState,
   consumerStatus,
+  isNewMinute,
   newConsumer,
+  noted,
   type Outcome,
   retried,
 } from './consumer.ts';
@@ -186,7 +188,7 @@ export class Log {
     return this.#sql.transaction(() => {
       const consumer = this.#find(name);
       if (consumer === null || consumer.cursor !== from) return false;
-      this.#store(advance(consumer, seq, this.#samplesInAt(seq), outcome, nowMs));
+      this.#store(advance(this.#noted(consumer, nowMs), seq, this.#samplesInAt(seq), outcome, nowMs));
       this.truncate(nowMs);
       return true;
     });
@@ -195,7 +197,7 @@ export class Log {
   /** Requests of a consumer failed and will be tried again; `requests` of them since it was last told. */
   retried(nowMs: number, name: string, requests: number, samples: number, error: string): void {
     const consumer = this.#find(name);
-    if (consumer !== null) this.#store(retried(consumer, requests, samples, error, nowMs));
+    if (consumer !== null) this.#store(retried(this.#noted(consumer, nowMs), requests, samples, error, nowMs));
   }
 
   /** Makes the consumers exactly these: a new one begins at the end of the log, one that is gone stops holding it. */
@@ -295,10 +297,9 @@ export class Log {
     const oldest = this.#sql.exec(
       'SELECT seq, at, bytes_in - length(body) AS before FROM record ORDER BY seq LIMIT 1',
     )[0];
-    const consumers = this.consumers().map((consumer) => {
-      const at = this.#sql.exec('SELECT at FROM record WHERE seq > ? ORDER BY seq LIMIT 1', consumer.cursor)[0]?.['at'];
-      return consumerStatus(consumer, newest, typeof at === 'number' ? at : null, nowMs);
-    });
+    const consumers = this.consumers().map((consumer) =>
+      consumerStatus(consumer, newest, this.#oldestPendingAt(consumer), nowMs),
+    );
     const aside = this.#sql.exec('SELECT seq, reason FROM aside ORDER BY seq');
     return {
       log: {
@@ -337,6 +338,19 @@ export class Log {
   #before(condition: string, bound: number, newest: Newest): number {
     const seq = this.#sql.exec(`SELECT seq FROM record WHERE ${condition} ORDER BY seq LIMIT 1`, bound)[0]?.['seq'];
     return typeof seq === 'number' ? seq - 1 : newest.seq;
+  }
+
+  /** With a note of how it stands, once a minute. */
+  #noted(consumer: Consumer, nowMs: number): Consumer {
+    if (!isNewMinute(consumer, nowMs)) return consumer;
+    const pending = this.#newest().samplesIn - consumer.state.at;
+    return noted(consumer, pending, Math.max(0, nowMs - (this.#oldestPendingAt(consumer) ?? nowMs)), nowMs);
+  }
+
+  /** When the first record after a consumer's cursor was appended, Unix ms; null when none waits. */
+  #oldestPendingAt({ cursor }: Consumer): number | null {
+    const at = this.#sql.exec('SELECT at FROM record WHERE seq > ? ORDER BY seq LIMIT 1', cursor)[0]?.['at'];
+    return typeof at === 'number' ? at : null;
   }
 
   #find(name: string): Consumer | null {

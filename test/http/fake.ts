@@ -51,6 +51,11 @@ export const consumer = (over: Partial<ConsumerStatus> = {}): ConsumerStatus => 
   lastSentAtMs: NOW - 4_000,
   lastError: null,
   healthy: true,
+  recent: [],
+  requestsMs: 0,
+  requestsTimed: 0,
+  schema1UntilMs: null,
+  samplesMax: null,
   ...over,
 });
 

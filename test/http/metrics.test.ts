@@ -24,7 +24,7 @@ function parse(text: string): Map<string, number> {
   expect(text.endsWith('\n')).toBe(true);
   for (const line of text.slice(0, -1).split('\n')) {
     const help = /^# HELP (\w+) \S/.exec(line);
-    const typed = /^# TYPE (\w+) (counter|gauge)$/.exec(line);
+    const typed = /^# TYPE (\w+) (counter|gauge|summary)$/.exec(line);
     if (help !== null) {
       expect(closed.has(help[1]!)).toBe(false);
       closed.add((family = help[1]!));
@@ -36,9 +36,9 @@ function parse(text: string): Map<string, number> {
     } else {
       const sample = /^(\w+)(\{(?:\w+="(?:[^"\\]|\\.)*",?)*\})? (\S+)$/.exec(line);
       expect(sample, line).not.toBeNull();
-      expect(sample![1]).toBe(family);
+      expect(type === 'summary' ? sample![1]!.replace(/_(sum|count)$/, '') : sample![1]).toBe(family);
       expect(type).not.toBe('');
-      const key = `${family}${sample![2] ?? ''}`;
+      const key = `${sample![1]}${sample![2] ?? ''}`;
       expect(samples.has(key), key).toBe(false);
       samples.set(key, Number(sample![3]));
     }
@@ -57,6 +57,8 @@ describe('/metrics', () => {
     samplesRetried: 40,
     bytesSent: 5_000,
     healthy: false,
+    requestsMs: 2_500,
+    requestsTimed: 10,
   });
   const status = system({
     agents: [
@@ -87,6 +89,9 @@ describe('/metrics', () => {
     [`prometheus_remote_storage_samples_retried_total${of}}`, 40],
     [`prometheus_remote_storage_samples_pending${of}}`, 679],
     [`prometheus_remote_storage_bytes_total${of}}`, 5_000],
+    [`prometheus_remote_storage_shards_desired${of}}`, 1],
+    [`prometheus_remote_storage_sent_batch_duration_seconds_sum${of}}`, 2.5],
+    [`prometheus_remote_storage_sent_batch_duration_seconds_count${of}}`, 10],
     [`prometheus_remote_storage_queue_highest_timestamp_seconds${of}}`, (NOW - 5_000) / 1000],
     [`prometheus_remote_storage_queue_highest_sent_timestamp_seconds${of}}`, (NOW - 8_000) / 1000],
     ['narthex_consumer_samples_dropped_total{log="agent/default",consumer="mimir",reason="http_400"}', 20],

@@ -137,6 +137,27 @@ it('shows what needs a look, and nothing that is over', () => {
   expect(page).not.toContain('remote calm is failing');
 });
 
+it('draws the last hour of a remote, and says what it costs more', () => {
+  const minute = Math.floor(NOW / 60_000);
+  const recent = [
+    { minute: minute - 70, pending: 9, lagMs: 9 },
+    { minute: minute - 59, pending: 100, lagMs: 1_000 },
+    { minute, pending: 50, lagMs: 61_000 },
+  ];
+  const remotes = [consumer({ recent, schema1UntilMs: NOW + 3_600_000, samplesMax: 2_500 })];
+  const html = renderPage(props(system({ agents: [agent({ remotes })] })));
+  expect(html.match(/<rect class="fill" x="(0|59)" y="[\d.]+" width="0.8" height="[\d.]+"/g)).toEqual([
+    '<rect class="fill" x="0" y="11.31" width="0.8" height="0.19"',
+    '<rect class="fill" x="59" y="0.00" width="0.8" height="11.50"',
+    '<rect class="fill" x="0" y="0.00" width="0.8" height="11.50"',
+    '<rect class="fill" x="59" y="5.75" width="0.8" height="5.75"',
+  ]);
+  expect(html).toContain('Pending in the last hour: 100 samples at most');
+  const text = words(system({ agents: [agent({ remotes })] }));
+  expect(text).toContain('It did not understand Remote Write 2.0');
+  expect(text).toContain('records of more than 2,500 samples are split');
+});
+
 it('says which targets are not scraped, and why', () => {
   const labels = (address: string) => [{ name: '__address__', value: address }];
   const droppedTargets = [

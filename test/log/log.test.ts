@@ -206,6 +206,22 @@ it('conserves samples whatever happens in whatever order', () => {
   );
 });
 
+it('remembers how a consumer stood, once a minute, for an hour', () => {
+  const { log } = open({ bytesMax: 1e9, ageMaxMs: 1e9 });
+  log.setConsumers(['a']);
+  for (let minute = 0; minute < 100; minute++) {
+    const nowMs = minute * 60_000;
+    log.append(nowMs, [record(5), record(6)]);
+    log.acknowledge(nowMs + 7_000, 'a', 2 * minute, 2 * minute + 1, { sent: 5 });
+    log.acknowledge(nowMs + 8_000, 'a', 2 * minute + 1, 2 * minute + 2, { sent: 6 });
+  }
+  log.retried(100 * 60_000, 'a', 1, 1, 'down');
+  const recent = log.status(0).consumers[0]!.recent;
+  expect(recent).toHaveLength(60);
+  expect(recent[0]).toEqual({ minute: 41, pending: 11, lagMs: 7_000 });
+  expect(recent.at(-1)).toEqual({ minute: 100, pending: 0, lagMs: 0 });
+});
+
 describe('a full disk', () => {
   /** SQLite that refuses to grow above `bytesMax` of bodies, in the words of an object. */
   function small(bytesMax: { value: number }): { log: Log } {

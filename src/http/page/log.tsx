@@ -1,10 +1,25 @@
 /** The agents' logs, and the remotes that read from them. */
 
 import type { FC } from 'hono/jsx';
-import { bytes, exact, redactedUrl } from '../humanise.ts';
-import type { AgentStatus, ConsumerStatus, LogStatus, SystemStatus } from '../status.ts';
+import { bytes, duration, exact, redactedUrl } from '../humanise.ts';
+import type { AgentStatus, ConsumerMinute, ConsumerStatus, LogStatus, SystemStatus } from '../status.ts';
 import { LOG_FULL_SHARE, logShare, plural } from './attention.ts';
-import { Ago, Bar, Card, Count, Dropped, Empty, ErrorText, Fact, Facts, Mark, Section, Size, Span } from './parts.tsx';
+import {
+  Ago,
+  Bar,
+  Card,
+  Count,
+  Dropped,
+  Empty,
+  ErrorText,
+  Fact,
+  Facts,
+  Hour,
+  Mark,
+  Section,
+  Size,
+  Span,
+} from './parts.tsx';
 
 export const Logs: FC<{ status: SystemStatus }> = ({ status }) => (
   <Section id="log" title="Log and remotes" lead="what was scraped, until every remote has it">
@@ -90,10 +105,54 @@ export const Remote: FC<{ remote: ConsumerStatus; nowMs: number }> = ({ remote, 
           <Ago ms={remote.lastSentAtMs} nowMs={nowMs} />
         </Fact>
       </Facts>
+      <LastHour of={remote} nowMs={nowMs} />
+      <Costs of={remote} nowMs={nowMs} />
       <LastError of={remote} nowMs={nowMs} />
     </div>
   );
 };
+
+const LastHour: FC<{ of: ConsumerStatus; nowMs: number }> = ({ of, nowMs }) => {
+  const recent = of.recent.filter(({ minute }) => minute > Math.floor(nowMs / 60_000) - 60);
+  if (recent.length === 0) return null;
+  const top = (value: (minute: ConsumerMinute) => number): number => Math.max(...recent.map(value));
+  return (
+    <Facts>
+      <Fact name="Lag, last hour">
+        <Hour
+          values={recent.map(({ minute, lagMs }) => [minute, lagMs])}
+          nowMs={nowMs}
+          label={`Lag in the last hour: ${duration(top(({ lagMs }) => lagMs))} at most`}
+        />
+      </Fact>
+      <Fact name="Pending, last hour">
+        <Hour
+          values={recent.map(({ minute, pending }) => [minute, pending])}
+          nowMs={nowMs}
+          label={`Pending in the last hour: ${exact(top(({ pending }) => pending))} samples at most`}
+        />
+      </Fact>
+    </Facts>
+  );
+};
+
+/** What makes sending to this remote cost more than handing on a record. */
+const Costs: FC<{ of: ConsumerStatus; nowMs: number }> = ({ of: { schema1UntilMs, samplesMax }, nowMs }) => (
+  <>
+    {schema1UntilMs === null ? null : (
+      <p class="small quiet">
+        It did not understand Remote Write 2.0: records are encoded again, as 1.0, for another{' '}
+        {duration(schema1UntilMs - nowMs)}.
+      </p>
+    )}
+    {samplesMax === null ? null : (
+      <p class="small quiet">
+        It refused larger requests: records of more than {exact(samplesMax)} samples are split, which costs encoding
+        them again.
+      </p>
+    )}
+  </>
+);
 
 const State: FC<{ of: ConsumerStatus }> = ({ of }) => {
   if (!of.healthy) return <Mark tone="bad">backing off</Mark>;

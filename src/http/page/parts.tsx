@@ -48,6 +48,34 @@ export const Bar: FC<{ share: number; tone: Tone; label: string }> = ({ share, t
   </svg>
 );
 
+/** A small chart of the last hour, a column a minute; a minute without a value has none. The label says what it shows and its top. */
+export const Hour: FC<{
+  values: readonly (readonly [minute: number, value: number])[];
+  nowMs: number;
+  label: string;
+}> = ({ values, nowMs, label }) => {
+  const last = Math.floor(nowMs / 60_000);
+  const top = values.reduce((max, [, value]) => Math.max(max, value), 0);
+  return (
+    <svg class="hour" viewBox="0 0 60 12" preserveAspectRatio="none" role="img" aria-label={label}>
+      <title>{label}</title>
+      <rect class="rest" y="11.5" width="60" height="0.5" />
+      {values.map(([minute, value]) => {
+        const height = top === 0 ? 0 : (11.5 * value) / top;
+        return (
+          <rect
+            class="fill"
+            x={59 - (last - minute)}
+            y={(11.5 - height).toFixed(2)}
+            width="0.8"
+            height={height.toFixed(2)}
+          />
+        );
+      })}
+    </svg>
+  );
+};
+
 /** Named values in a row that wraps. */
 export const Facts: FC<PropsWithChildren> = ({ children }) => <dl class="facts">{children}</dl>;
 

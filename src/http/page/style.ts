@@ -71,6 +71,9 @@ code.block { display: block; white-space: pre-wrap; margin-top: .5rem; }
 .bar .rest { fill: var(--rest); }
 .bar.good .fill { fill: var(--good); } .bar.idle .fill { fill: var(--idle); } .bar.warn .fill { fill: var(--warn); } .bar.bad .fill { fill: var(--bad); }
 
+.hour { display: block; width: 100%; max-width: 15rem; height: 1.6rem; margin-top: .2rem; }
+.hour .rest { fill: var(--line); } .hour .fill { fill: var(--ember); }
+
 .mark { white-space: nowrap; font-weight: 600; font-size: .86rem; }
 .mark::before { content: ""; display: inline-block; width: .55em; height: .55em; border-radius: 50%; margin-right: .45em; background: currentColor; vertical-align: .06em; }
 .mark.good { color: var(--good); } .mark.warn { color: var(--warn); } .mark.bad { color: var(--bad); } .mark.idle { color: var(--idle); }
