@@ -11,6 +11,7 @@ import { rangeStart } from '../model/sample.ts';
 import { SegmentWriter } from './segment.ts';
 import { SeriesTable } from './series.ts';
 import { Settling, type Repeats } from './settle.ts';
+import { upTo } from './sort.ts';
 
 export interface DigestLimits {
   /** Samples that the caller keeps a batch to, unless one record alone holds more. Memory for all of them is taken when many have come. */
@@ -103,7 +104,7 @@ export class Digest {
     const settling = new Settling();
     const segments: DigestedSegment[] = [];
     let samples = 0;
-    const order = this.#order();
+    const order = yield* this.#order();
     yield;
     for (let i = 0; i < order.length;) {
       const rangeStartMs = rangeStart(this.#t[order[i]!]!);
@@ -154,9 +155,9 @@ export class Digest {
   }
 
   /** Indices of the samples by (range, labels, arrival): stable counting sorts, the one by range only when there are several. */
-  #order(): Uint32Array {
+  *#order(): Generator<undefined, Uint32Array> {
     const count = this.#count;
-    const bySeries = countingSort(upTo(count), this.#series, this.#table.order());
+    const bySeries = countingSort(upTo(count), this.#series, yield* this.#table.order());
     const starts = new Set<number>();
     for (let i = 0, last = NaN; i < count; i++) {
       const start = rangeStart(this.#t[i]!);
@@ -184,13 +185,6 @@ export class Digest {
 function widened(column: Uint32Array<ArrayBuffer>, places: number): Uint32Array<ArrayBuffer> {
   const out = new Uint32Array(places);
   out.set(column);
-  return out;
-}
-
-/** 0, 1, 2 … below `count`. */
-function upTo(count: number): Uint32Array {
-  const out = new Uint32Array(count);
-  for (let i = 0; i < count; i++) out[i] = i;
   return out;
 }
 

@@ -13,6 +13,7 @@ import { badText } from '../encoding/remote-write/bad.ts';
 import { DecodeError, type Decoded } from '../encoding/remote-write/decoded.ts';
 import { uvarintSize, writeUvarint } from '../model/label-bytes.ts';
 import { NO_SERIES, SectionCache } from './sections.ts';
+import { sortInSteps, upTo } from './sort.ts';
 import { TupleInterner } from './tuples.ts';
 
 const NOWHERE = 0xffffffff;
@@ -59,18 +60,17 @@ export class SeriesTable {
     return id;
   }
 
-  /** All ids in the order of their labels (Go's `labels.Compare`). */
-  order(): Uint32Array {
+  /** All ids in the order of their labels (Go's `labels.Compare`), found in steps. */
+  *order(): Generator<undefined, Uint32Array> {
     // With symbols numbered in the order of their bytes, label sets compare as tuples of numbers.
-    const symbols = Uint32Array.from({ length: this.#symbols.count }, (_, id) => id);
-    symbols.sort((a, b) => this.#compareSymbols(a, b));
+    const symbols = yield* sortInSteps(upTo(this.#symbols.count), (a, b) => this.#compareSymbols(a, b));
     const ranks = new Uint32Array(symbols.length);
     for (let rank = 0; rank < symbols.length; rank++) ranks[symbols[rank]!] = rank;
 
     const spellings = this.#spellings;
     const { items } = spellings;
     const canonical = this.#canonical.items;
-    return Uint32Array.from({ length: this.#canonical.length }, (_, id) => id).sort((a, b) => {
+    return yield* sortInSteps(upTo(this.#canonical.length), (a, b) => {
       const aStart = spellings.start(canonical[a]!);
       const bStart = spellings.start(canonical[b]!);
       const aSize = spellings.end(canonical[a]!) - aStart;
