@@ -21,7 +21,7 @@ import { isFull, type Sql } from '../src/log/sql.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
-import { decodeJournal, encodeJournal, enter, type Journal, refuse } from '../src/scrape/journal.ts';
+import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
 import { Page } from '../src/scrape/page.ts';
 import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
@@ -91,7 +91,7 @@ export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
     const builder = new RequestBuilder(RECORD_LIMITS);
     const changed = new Map<string, Page>();
     try {
-      for (const { key, target, result } of scrapes) {
+      for (const { key, target, intervalMs, result } of scrapes) {
         if (result.slotMs < fromMs || result.slotMs >= untilMs) {
           refuse(journal, 'slot of another run');
           continue;
@@ -106,7 +106,8 @@ export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
         const scraped = page.scrape(target, external, result, builder);
         if (scraped.changed) changed.set(key, page);
         const { slotMs, timestampMs, durationMs } = result;
-        enter(journal, key, { slotMs, timestampMs, durationMs, samples: scraped.samples, error: scraped.error });
+        const { samples, error } = scraped;
+        enter(journal, key, { slotMs, timestampMs, durationMs, intervalMs, samples, error });
       }
       this.#append(nowMs, builder, journal, () => {
         for (const [key, page] of changed) this.#pages.set(key, page.encode());
@@ -204,15 +205,17 @@ export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
     }
   }
 
-  /** Ends the series of targets that are gone: a stale marker each. */
+  /** Ends the series of targets that are gone for long enough: a stale marker each. The others have until a later baton to come back. */
   #retire(nowMs: number, targets: ReadonlySet<string>): void {
-    const gone = this.#pages.names().filter((key) => !targets.has(key));
-    if (gone.length === 0) return;
+    const missing = this.#pages.names().filter((key) => !targets.has(key));
+    if (missing.length === 0) return;
     const { pages, journal } = this.#remembered();
+    const gone = missing.filter((key) => endOf(journal.targets[key], nowMs).dueMs <= nowMs);
+    if (gone.length === 0) return;
     const builder = new RequestBuilder(RECORD_LIMITS);
     for (const key of gone) {
       const page = pages.get(key) ?? this.#page(key);
-      page.retire(Math.max(nowMs, (journal.targets[key]?.timestampMs ?? 0) + 1), builder);
+      page.retire(endOf(journal.targets[key], nowMs).markerMs, builder);
       this.#pages.delete(key);
       delete journal.targets[key];
       pages.delete(key);

@@ -41,12 +41,14 @@ export function resolveTargets(config: Config, groups: DiscoveredGroups): Resolv
   const targets = new Map<string, Target>();
   const dropped: DroppedTarget[] = [];
   const refused: RefusedTarget[] = [];
+  // As in Prometheus, deployments that differ only in their external labels, a pair of replicas, scrape at different moments.
+  const seed = config.externalLabels.length === 0 ? '' : JSON.stringify(config.externalLabels);
   for (const scrape of config.scrapeConfigs) {
     const found = groups.get(scrape.jobName) ?? [];
     const add = (group: TargetGroup, literal: boolean): void => {
       for (const labels of group.targets) {
         const discovered = discoveredLabels(scrape, labels, group.labels);
-        const target = targetOf(scrape, discovered, literal);
+        const target = targetOf(scrape, discovered, literal, seed);
         if (target === null) dropped.push({ job: scrape.jobName, discovered });
         else if (typeof target === 'string') refused.push({ job: scrape.jobName, discovered, reason: target });
         else if (!targets.has(target.key)) targets.set(target.key, target);
@@ -91,7 +93,7 @@ function discoveredLabels(config: ScrapeConfig, target: Labels, group: Labels): 
 }
 
 /** The target, or why there is none; null when a rule drops it. `fromFile`: the configuration file itself names the address. */
-function targetOf(config: ScrapeConfig, discovered: Labels, fromFile: boolean): Target | string | null {
+function targetOf(config: ScrapeConfig, discovered: Labels, fromFile: boolean, seed: string): Target | string | null {
   const all = relabelled(rulesOf(config.relabelConfigs), discovered);
   if (all === null) return null;
   const invalid = all.find(({ name, value }) => !name.isWellFormed() || !value.isWellFormed());
@@ -120,7 +122,7 @@ function targetOf(config: ScrapeConfig, discovered: Labels, fromFile: boolean): 
     labels,
     discovered,
     ...times,
-    offsetMs: offsetOf(identity, times.intervalMs),
+    offsetMs: offsetOf(seed + identity, times.intervalMs),
     config,
     self: literal && address === SELF,
   };

@@ -8,6 +8,8 @@ export interface TargetJournal {
   readonly slotMs: number;
   readonly timestampMs: number;
   readonly durationMs: number;
+  /** Not known of scrapes that an earlier version logged. */
+  readonly intervalMs?: number;
   readonly samples: number;
   readonly error: string | null;
 }
@@ -35,6 +37,16 @@ export function enter(journal: Journal, key: string, scrape: TargetJournal): voi
   journal.targets[key] = { ...scrape, error: scrape.error?.slice(0, ERROR_CHARACTERS_MAX) ?? null };
   journal.scrapes++;
   journal.highestMs = Math.max(journal.highestMs ?? scrape.timestampMs, scrape.timestampMs);
+}
+
+/**
+ * When a target that is gone goes stale (Prometheus, scrape/scrape.go, `endOfRunStaleness`): its markers have the time of the first slot
+ * that it missed, and are due a little over two intervals after its last, since it may come back meanwhile.
+ */
+export function endOf(last: TargetJournal | undefined, nowMs: number): { dueMs: number; markerMs: number } {
+  if (last?.intervalMs === undefined) return { dueMs: nowMs, markerMs: Math.max(nowMs, (last?.timestampMs ?? 0) + 1) };
+  const { slotMs, timestampMs, intervalMs } = last;
+  return { dueMs: slotMs + 2.1 * intervalMs, markerMs: Math.max(slotMs + intervalMs, timestampMs + 1) };
 }
 
 export function refuse(journal: Journal, reason: string): void {

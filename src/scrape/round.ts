@@ -17,6 +17,7 @@ import type { Target } from './target.ts';
 export interface Scraped {
   readonly key: string;
   readonly target: PageTarget;
+  readonly intervalMs: number;
   readonly result: ScrapeResult;
 }
 
@@ -24,7 +25,7 @@ export interface Scraped {
 export interface AgentDoor {
   /**
    * Makes the caller the owner of all slots from `nowMs` on. `targets` are the keys of all targets that the agent has now: what it
-   * remembers of others ends with stale markers. `remotes` are the consumers of its log.
+   * remembers of others ends with stale markers, two intervals later. `remotes` are the consumers of its log.
    */
   takeBaton(
     nowMs: number,
@@ -101,7 +102,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     const { error } = result;
     if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')
       doors.warn(error, { job_name: target.job, target: target.url });
-    gathered.push({ key: target.key, target: pageTarget(target), result });
+    gathered.push({ key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, result });
     wake();
   };
 

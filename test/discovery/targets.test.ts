@@ -93,6 +93,19 @@ describe('static targets', () => {
     expect(new Set(targets(twice, other).map(({ key }) => key)).size).toBe(4);
   });
 
+  test('of deployments with other external labels have other slots, and the same keys', () => {
+    const of = (replica: string): readonly Target[] =>
+      targetsOf({
+        externalLabels: replica === '' ? [] : labelsFrom([['__replica__', replica]]),
+        remoteWrites: [],
+        scrapeConfigs: [scrapeConfig({ staticConfigs: [{ targets: ['a', 'b', 'c', 'd'], labels: [] }] })],
+      });
+    const slots = (replica: string): number[] => of(replica).map(({ offsetMs }) => offsetMs);
+    expect(of('1').map(({ key }) => key)).toEqual(of('').map(({ key }) => key));
+    expect(slots('1')).toEqual(slots('1'));
+    expect(new Set([...slots('1'), ...slots('2'), ...slots('')]).size).toBe(12);
+  });
+
   test('over target_limit are all not to be asked, and keep their keys', () => {
     const of = (targetLimit: number): readonly Target[] =>
       targets(
