@@ -6,7 +6,7 @@
  * Write 2.0: it loses nothing of what a scrape saw.
  */
 
-import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig } from './model.ts';
+import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
 import { namesOf } from './names.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
@@ -82,7 +82,7 @@ function toConfig({ global = {}, scrape_configs = [], remote_write = [] }: Parse
   return {
     externalLabels: global.external_labels ?? [],
     scrapeConfigs: scrape_configs.map((scrape) => toScrapeConfig(scrape, global, intervalMs, timeoutMs)),
-    remoteWrites: remote_write.map(toRemoteWrite),
+    remoteWrites: remote_write.map((remote) => toRemoteWrite(remote, global.metric_name_validation_scheme || 'utf8')),
   };
 }
 
@@ -93,6 +93,7 @@ function toScrapeConfig(
   globalTimeoutMs: number,
 ): ScrapeConfig {
   const scrapeIntervalMs = parsed.scrape_interval || globalIntervalMs;
+  const names = namesOf(parsed, global);
   return {
     jobName: parsed.job_name,
     scrapeIntervalMs,
@@ -105,7 +106,7 @@ function toScrapeConfig(
     enableCompression: parsed.enable_compression ?? true,
     scrapeProtocols: parsed.scrape_protocols ?? global.scrape_protocols ?? DEFAULT_SCRAPE_PROTOCOLS,
     fallbackScrapeProtocol: parsed.fallback_scrape_protocol ?? null,
-    ...namesOf(parsed, global),
+    ...names,
     followRedirects: parsed.follow_redirects ?? true,
     httpHeaders: parsed.http_headers ?? [],
     trackTimestampsStaleness: parsed.track_timestamps_staleness ?? false,
@@ -124,12 +125,14 @@ function toScrapeConfig(
       targets: targets ?? [],
       labels: labels ?? [],
     })),
-    relabelConfigs: (parsed.relabel_configs ?? []).map(toRelabel),
-    metricRelabelConfigs: (parsed.metric_relabel_configs ?? []).map(toRelabel),
+    relabelConfigs: (parsed.relabel_configs ?? []).map((rule) => toRelabel(rule, names.metricNameValidationScheme)),
+    metricRelabelConfigs: (parsed.metric_relabel_configs ?? []).map((rule) =>
+      toRelabel(rule, names.metricNameValidationScheme),
+    ),
   };
 }
 
-function toRemoteWrite(parsed: ParsedRemoteWrite): RemoteWriteConfig {
+function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): RemoteWriteConfig {
   return {
     name: parsed.name || parsed.url,
     url: parsed.url,
@@ -143,7 +146,7 @@ function toRemoteWrite(parsed: ParsedRemoteWrite): RemoteWriteConfig {
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
     maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? DEFAULT_MAX_SAMPLES_PER_SEND,
     sampleAgeLimitMs: parsed.queue_config?.sample_age_limit ?? 0,
-    writeRelabelConfigs: (parsed.write_relabel_configs ?? []).map(toRelabel),
+    writeRelabelConfigs: (parsed.write_relabel_configs ?? []).map((rule) => toRelabel(rule, scheme)),
   };
 }
 

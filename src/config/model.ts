@@ -34,7 +34,7 @@ export interface RelabelConfig {
   /** For `replace` it may hold references to groups, as `replacement` does. */
   readonly targetLabel: string;
   readonly replacement: string;
-  readonly nameValidationScheme: 'utf8' | 'legacy';
+  readonly nameValidationScheme: ValidationScheme;
 }
 
 /** Credentials of an outgoing request. At most one of the two. Values are secrets: they are never shown or logged. */

@@ -5,7 +5,7 @@
 
 import { canBecomeLabelName, isLabelName } from '../relabel/names.ts';
 import { DEFAULT_REGEX } from '../relabel/regexp.ts';
-import type { RelabelAction, RelabelConfig } from './model.ts';
+import type { RelabelAction, RelabelConfig, ValidationScheme } from './model.ts';
 import type { Path } from './positions.ts';
 import { quote } from './problems.ts';
 import type { Report } from './rules.ts';
@@ -28,8 +28,6 @@ export const ACTIONS: readonly RelabelAction[] = [
 
 const DEFAULT_SEPARATOR = ';';
 const DEFAULT_REPLACEMENT = '$1';
-/** Prometheus' default for `metric_name_validation_scheme`. */
-const SCHEME = 'utf8';
 
 const NEEDS_TARGET: readonly string[] = [
   'replace',
@@ -50,7 +48,7 @@ const TAKES_ONLY: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Reports what does not go together in one rule. Values that are wrong by themselves are the schema's to report. */
-export function checkRelabel(rule: Mapping, path: Path, report: Report): void {
+export function checkRelabel(rule: Mapping, scheme: ValidationScheme, path: Path, report: Report): void {
   if ('action' in rule && !rule['action']) {
     report([...path, 'action'], { expected: 'an action', hint: 'relabel action cannot be empty' });
     return;
@@ -68,11 +66,11 @@ export function checkRelabel(rule: Mapping, path: Path, report: Report): void {
     const canRefer = action === 'replace' && target.includes('$');
     if (target === '') {
       report([...path, 'target_label'], { expected: 'a label name', hint: `${action} requires 'target_label'` });
-    } else if (target.isWellFormed() && !(canRefer ? canBecomeLabelName : isLabelName)(target, SCHEME)) {
+    } else if (target.isWellFormed() && !(canRefer ? canBecomeLabelName : isLabelName)(target, scheme)) {
       report([...path, 'target_label'], { expected: 'a label name', hint: `invalid 'target_label' for ${action}` });
     }
   }
-  if (action === 'labelmap' && isText('replacement') && !canBecomeLabelName(replacement, SCHEME)) {
+  if (action === 'labelmap' && isText('replacement') && !canBecomeLabelName(replacement, scheme)) {
     report([...path, 'replacement'], {
       expected: 'a text that can become a label name',
       hint: "invalid 'replacement' for labelmap",
@@ -119,7 +117,7 @@ function text(rule: Mapping, key: string, missing: string): string {
 }
 
 /** The rule with its defaults. A key without a value is empty, which is not its default: as in Prometheus. */
-export function toRelabel(parsed: ParsedRelabel): RelabelConfig {
+export function toRelabel(parsed: ParsedRelabel, scheme: ValidationScheme): RelabelConfig {
   const given = (key: 'separator' | 'regex' | 'replacement', missing: string): string =>
     key in parsed ? (parsed[key] ?? '') : missing;
   return {
@@ -130,6 +128,6 @@ export function toRelabel(parsed: ParsedRelabel): RelabelConfig {
     modulus: parsed.modulus ?? 0,
     targetLabel: parsed.target_label ?? '',
     replacement: given('replacement', DEFAULT_REPLACEMENT),
-    nameValidationScheme: SCHEME,
+    nameValidationScheme: scheme,
   };
 }

@@ -6,6 +6,7 @@
 
 import { isBareIp } from './addresses.ts';
 import { formatDuration, parseDuration } from './duration.ts';
+import type { ValidationScheme } from './model.ts';
 import { namesOf } from './names.ts';
 import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
@@ -43,8 +44,9 @@ export function checkRules(tree: Tree): Problem[] {
     checkMeaning(scrape, path, SCRAPE_NO_MEANING, report);
     checkFailureLog(scrape, path, report);
     checkTargets(scrape, path, report);
-    checkRelabels(scrape, path, 'relabel_configs', report);
-    checkRelabels(scrape, path, 'metric_relabel_configs', report);
+    const { metricNameValidationScheme: scheme } = namesOf(scrape, global);
+    checkRelabels(scrape, 'relabel_configs', scheme, path, report);
+    checkRelabels(scrape, 'metric_relabel_configs', scheme, path, report);
   }
   unique(
     scrapes.map((scrape) => scrape['job_name']),
@@ -58,7 +60,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkAuth(remote, path, report);
     checkIdentity(remote, path, report);
     checkHeaders(remote, 'headers', path, report);
-    checkRelabels(remote, path, 'write_relabel_configs', report);
+    checkRelabels(remote, 'write_relabel_configs', namesOf({}, global).metricNameValidationScheme, path, report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkMeaning(remote, path, NO_MEANING, report);
     checkSends(remote, path, report);
@@ -138,10 +140,10 @@ function checkAuth(section: Mapping, path: Path, report: Report): void {
     report([...at, 'credentials'], { expected: 'credentials' });
 }
 
-function checkRelabels(section: Mapping, path: Path, key: string, report: Report): void {
+function checkRelabels(section: Mapping, key: string, scheme: ValidationScheme, path: Path, report: Report): void {
   for (const [i, rule] of list(section[key]).entries()) {
     if (typeof rule === 'string' || Array.isArray(rule)) continue;
-    checkRelabel(mapping(rule), [...path, key, i], report);
+    checkRelabel(mapping(rule), scheme, [...path, key, i], report);
   }
 }
 
