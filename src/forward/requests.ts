@@ -93,8 +93,10 @@ function readable(
 
 function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteRequest[] {
   const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
-  const { seriesCount, sampleEnd } = decoded;
-  const samplesBefore = (series: number): number => (series === 0 ? 0 : sampleEnd[series - 1]!);
+  const { seriesCount, sampleEnd, histogramEnd } = decoded;
+  /** Floats and histograms. */
+  const samplesBefore = (series: number): number =>
+    series === 0 ? 0 : sampleEnd[series - 1]! + histogramEnd[series - 1]!;
   const requests: WriteRequest[] = [];
   const add = (from: number, to: number): void => {
     const part = snappyCompress(sliceWrite(decoded, from, to));
@@ -109,7 +111,7 @@ function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteReque
   };
   for (let from = 0; from < seriesCount;) {
     let to = from + 1;
-    while (to < seriesCount && sampleEnd[to]! - samplesBefore(from) <= samplesMax) to++;
+    while (to < seriesCount && samplesBefore(to + 1) - samplesBefore(from) <= samplesMax) to++;
     add(from, to);
     from = to;
   }

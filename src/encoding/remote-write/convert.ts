@@ -106,7 +106,8 @@ function writeSamples(out: Writer, decoded: Decoded, s: number): void {
 }
 
 /** Few series have exemplars or histograms, so only they are walked a second time, and with a closure. */
-const hasMore = (decoded: Decoded, s: number): boolean => decoded.exemplarCount[s]! + decoded.histogramCount[s]! > 0;
+const hasMore = (decoded: Decoded, s: number): boolean =>
+  decoded.exemplarCount[s]! > 0 || decoded.histogramEnd[s]! > decoded.histogramFrom(s);
 
 function copyMore(
   out: Writer,

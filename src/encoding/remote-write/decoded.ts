@@ -25,7 +25,13 @@ export class TooManyError extends DecodeError {
  * each, and in the columns 33, 16, 8 and 24: without bounds a message of 32 MiB would take 500. With them the columns stay
  * below 60 MiB, and only for a message that really holds that many. They are far above what senders make (10,000 samples a request at most).
  */
-export const COUNT_MAX = { series: 1 << 18, labels: 1 << 20, samples: 1 << 20, symbols: 1 << 20 } as const;
+export const COUNT_MAX = {
+  series: 1 << 18,
+  labels: 1 << 20,
+  samples: 1 << 20,
+  histograms: 1 << 20,
+  symbols: 1 << 20,
+} as const;
 
 const CAPACITY_MIN = 256;
 
@@ -41,6 +47,7 @@ export class Decoded {
   seriesCount = 0;
   labelCount = 0;
   sampleCount = 0;
+  histogramCount = 0;
   /** Symbols of a 2.0 message, 0 for 1.0. */
   symbolCount = 0;
   /** Metadata of metric families beside the series (1.0 only; 2.0 has it inside the series). */
@@ -54,8 +61,9 @@ export class Decoded {
   labelEnd = new Uint32Array(0);
   /** End in the sample columns, exclusive. */
   sampleEnd = new Uint32Array(0);
+  /** End in the histogram columns, exclusive. */
+  histogramEnd = new Uint32Array(0);
   /** How many there are; what they hold is not decoded. */
-  histogramCount = new Uint32Array(0);
   exemplarCount = new Uint32Array(0);
   /** 0, or why the series cannot be taken (bad.ts). Its labels are then incomplete. */
   bad = new Uint8Array(0);
@@ -78,11 +86,21 @@ export class Decoded {
   hi = new Uint32Array(0);
   lo = new Uint32Array(0);
 
+  // Per histogram: byte range of its message, which is not decoded (histogram.ts does that).
+  histogramStart = new Uint32Array(0);
+  histogramStop = new Uint32Array(0);
+
   /** Empties it for another message. */
   begin(schema: Schema, message: Uint8Array): void {
     this.schema = schema;
     this.message = message;
-    this.seriesCount = this.labelCount = this.sampleCount = this.symbolCount = this.metadataCount = 0;
+    this.seriesCount =
+      this.labelCount =
+      this.sampleCount =
+      this.histogramCount =
+      this.symbolCount =
+      this.metadataCount =
+        0;
   }
 
   /**
@@ -105,7 +123,7 @@ export class Decoded {
     this.seriesEnd = widened(this.seriesEnd, capacity);
     this.labelEnd = widened(this.labelEnd, capacity);
     this.sampleEnd = widened(this.sampleEnd, capacity);
-    this.histogramCount = widened(this.histogramCount, capacity);
+    this.histogramEnd = widened(this.histogramEnd, capacity);
     this.exemplarCount = widened(this.exemplarCount, capacity);
     const bad = new Uint8Array(capacity);
     bad.set(this.bad);
@@ -129,7 +147,6 @@ export class Decoded {
     if (s === this.seriesStart.length) this.#reserveSeries(1);
     this.seriesStart[s] = start;
     this.seriesEnd[s] = end;
-    this.histogramCount[s] = 0;
     this.exemplarCount[s] = 0;
     this.bad[s] = 0;
     return s;
@@ -138,6 +155,7 @@ export class Decoded {
   endSeries(s: number): void {
     this.labelEnd[s] = this.labelCount;
     this.sampleEnd[s] = this.sampleCount;
+    this.histogramEnd[s] = this.histogramCount;
     this.seriesCount = s + 1;
   }
 
@@ -175,6 +193,23 @@ export class Decoded {
     this.hi[i] = hi;
     this.lo[i] = lo;
     this.sampleCount = i + 1;
+  }
+
+  addHistogram(start: number, end: number): void {
+    const i = this.histogramCount;
+    if (i === this.histogramStart.length) {
+      const capacity = grown('histograms', i, i + 1);
+      this.histogramStart = widened(this.histogramStart, capacity);
+      this.histogramStop = widened(this.histogramStop, capacity);
+    }
+    this.histogramStart[i] = start;
+    this.histogramStop[i] = end;
+    this.histogramCount = i + 1;
+  }
+
+  /** Where the histograms of a series begin in their columns. */
+  histogramFrom(series: number): number {
+    return series === 0 ? 0 : this.histogramEnd[series - 1]!;
   }
 
   addSymbol(start: number, end: number): void {

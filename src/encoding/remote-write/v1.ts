@@ -4,7 +4,7 @@
  *     WriteRequest { timeseries = 1, metadata = 3 }     TimeSeries { labels = 1, samples = 2, exemplars = 3, histograms = 4 }
  *     Label { name = 1, value = 2 }                     Sample { value = 1 double, timestamp = 2 int64 }
  *
- * Exemplars { labels = 1, value = 2, timestamp = 3 } are walked and counted, histograms only counted.
+ * Exemplars { labels = 1, value = 2, timestamp = 3 } are walked and counted, of histograms the byte ranges kept (histogram.ts reads them).
  */
 
 import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
@@ -66,8 +66,9 @@ function readSeries(cursor: Cursor, end: number, out: Decoded, scratch: LabelRan
       checkExemplar(cursor, cursor.length(end), scratch);
       out.exemplarCount[s]!++;
     } else if (tag === SERIES_HISTOGRAM) {
-      cursor.offset = cursor.length(end);
-      out.histogramCount[s]!++;
+      const stop = cursor.length(end);
+      out.addHistogram(cursor.offset, stop);
+      cursor.offset = stop;
     } else {
       cursor.skipOther(tag, end, 'TimeSeries', 4);
     }

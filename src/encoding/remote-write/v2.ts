@@ -7,7 +7,8 @@
  *     Exemplar { labels_refs = 1 packed, value = 2, timestamp = 3 }     Metadata { type = 1, help_ref = 3, unit_ref = 4 }
  *
  * Symbols come first in practice, but protobuf lets fields come in any order: one pass gathers the symbols, the next reads the series.
- * Histograms are counted only; of exemplars and metadata the references are checked, so that later readers may trust them.
+ * Of histograms only the byte ranges are kept (histogram.ts reads them); of exemplars and metadata the references are checked, so that later
+ * readers may trust them.
  */
 
 import { BYTES, Cursor, DecodeError, tagOf, VARINT } from '../protobuf-reader.ts';
@@ -93,8 +94,9 @@ function readSeries(cursor: Cursor, end: number, out: Decoded): void {
       readExemplar(cursor, cursor.length(end), out, s);
       out.exemplarCount[s]!++;
     } else if (tag === SERIES_HISTOGRAM) {
-      cursor.offset = cursor.length(end);
-      out.histogramCount[s]!++;
+      const stop = cursor.length(end);
+      out.addHistogram(cursor.offset, stop);
+      cursor.offset = stop;
     } else if (tag === LABELS_REF) {
       // Unpacked. Nobody writes that any more; as a packed field of one reference it costs no code of its own.
       const start = cursor.offset;

@@ -31,7 +31,7 @@ export function plain(decoded: Decoded): PlainSeries[] {
       labels: [],
       samples: [],
       exemplars: decoded.exemplarCount[s]!,
-      histograms: decoded.histogramCount[s]!,
+      histograms: decoded.histogramEnd[s]! - decoded.histogramFrom(s),
       bad: decoded.bad[s]!,
     };
     for (; label < decoded.labelEnd[s]!; label++) {
@@ -68,6 +68,8 @@ export function expectConsistent(decoded: Decoded): void {
   ranges(decoded.symbolStart, decoded.symbolEnd, decoded.symbolCount);
   ends(decoded.labelEnd, decoded.labelCount);
   ends(decoded.sampleEnd, decoded.sampleCount);
+  ranges(decoded.histogramStart, decoded.histogramStop, decoded.histogramCount);
+  ends(decoded.histogramEnd, decoded.histogramCount);
 }
 
 export const hex = (high: number, low: number): string =>

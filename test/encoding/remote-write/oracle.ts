@@ -17,7 +17,18 @@ const { root } = protobuf.parse(`
   message Series1 { repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar1 exemplars = 3; repeated Histogram histograms = 4; ${UNKNOWN} }
   message Label { string name = 1; string value = 2; ${UNKNOWN} }
   message Exemplar1 { repeated Label labels = 1; fixed64 value = 2; int64 timestamp = 3; }
-  message Histogram { uint64 count_int = 1; fixed64 sum = 3; sint32 schema = 4; int64 timestamp = 15; }
+  message Histogram {
+    optional uint64 count_int = 1; optional fixed64 count_float = 2; fixed64 sum = 3; sint32 schema = 4; fixed64 zero_threshold = 5;
+    uint64 zero_count_int = 6; fixed64 zero_count_float = 7;
+    repeated BucketSpan negative_spans = 8; repeated sint64 negative_deltas = 9; repeated fixed64 negative_counts = 10;
+    repeated BucketSpan positive_spans = 11; repeated sint64 positive_deltas = 12; repeated fixed64 positive_counts = 13;
+    uint32 reset_hint = 14; int64 timestamp = 15; repeated fixed64 custom_values = 16; int64 start_timestamp = 17; ${UNKNOWN}
+  }
+  message UnpackedHistogram {
+    uint64 count_int = 1; repeated BucketSpan positive_spans = 11; repeated sint64 positive_deltas = 12 [packed = false];
+    repeated fixed64 custom_values = 16 [packed = false]; sint32 schema = 4;
+  }
+  message BucketSpan { sint32 offset = 1; uint32 length = 2; ${UNKNOWN} }
 
   message V2 { repeated string symbols = 4; repeated Series2 timeseries = 5; ${UNKNOWN} }
   message Series2 { repeated uint32 labels_refs = 1; repeated Sample2 samples = 2; repeated Histogram histograms = 3; repeated Exemplar2 exemplars = 4; Metadata metadata = 5; int64 created_timestamp = 6; ${UNKNOWN} }
@@ -45,11 +56,31 @@ export interface Exemplar1 {
   value: Bits;
   timestamp: number;
 }
+/** Counts are of one kind or of the other; which is told by what is there. */
+export interface HistogramMessage {
+  countInt?: number | Bits;
+  countFloat?: Bits;
+  sum?: Bits;
+  schema?: number;
+  zeroThreshold?: Bits;
+  zeroCountInt?: number;
+  zeroCountFloat?: Bits;
+  negativeSpans?: { offset?: number; length?: number }[];
+  negativeDeltas?: number[];
+  negativeCounts?: Bits[];
+  positiveSpans?: { offset?: number; length?: number }[];
+  positiveDeltas?: (number | Bits)[];
+  positiveCounts?: Bits[];
+  resetHint?: number;
+  timestamp?: number | Bits;
+  customValues?: Bits[];
+  startTimestamp?: number;
+}
 export interface Series1 {
   labels?: { name?: string; value?: string }[];
   samples?: Partial<Sample>[];
   exemplars?: Exemplar1[];
-  histograms?: object[];
+  histograms?: HistogramMessage[];
 }
 export interface V1 {
   timeseries?: Series1[];
@@ -63,7 +94,7 @@ export interface Exemplar2 {
 export interface Series2 {
   labelsRefs?: number[];
   samples?: Partial<Sample>[];
-  histograms?: object[];
+  histograms?: HistogramMessage[];
   exemplars?: Exemplar2[];
   metadata?: { type?: number; helpRef?: number; unitRef?: number };
   createdTimestamp?: number;
@@ -86,6 +117,8 @@ function codec<T extends object>(name: string) {
 
 export const v1 = codec<V1>('V1');
 export const v2 = codec<V2>('V2');
+export const histogramMessage = codec<HistogramMessage>('Histogram');
+export const unpackedHistogram = codec<HistogramMessage>('UnpackedHistogram');
 export const unpacked2 = codec<V2>('Unpacked2');
 
 export const bits = (high: number, low: number): Bits => ({ low: low | 0, high: high | 0, unsigned: true });
