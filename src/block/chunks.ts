@@ -8,12 +8,17 @@
 import { crc32c } from '../encoding/crc32c.ts';
 import { BlockError } from './error.ts';
 import { ByteList, putU32 } from './lists.ts';
-import type { XorEncoder } from './xor.ts';
 
 export const CHUNKS_MAGIC = 0x85bd40dd;
 export const CHUNKS_VERSION = 1;
 export const CHUNKS_HEADER_BYTES = 8;
-export const ENCODING_XOR = 1;
+
+/** A chunk that is complete: an encoder that has made one. */
+export interface FinishedChunk {
+  readonly byteLength: number;
+  /** Copies the chunk's `byteLength` bytes to `out` at `at`. */
+  copyTo(out: Uint8Array, at: number): void;
+}
 
 export interface BlockSink {
   /**
@@ -61,8 +66,8 @@ export class ChunkFiles {
   }
 
   /** Adds a chunk and returns its ref: index of its file times 2^32, and offset of its record. Then call flush() if isFull. */
-  add(chunk: XorEncoder): number {
-    const record = this.#recordOf(chunk);
+  add(chunk: FinishedChunk, encoding: number): number {
+    const record = this.#recordOf(chunk, encoding);
     if (this.#file === 0 || this.#fileBytes + record.length > this.#segmentBytes) this.#nextFile();
     const ref = (this.#file - 1) * 0x1_0000_0000 + this.#fileBytes;
     this.#write(record);
@@ -87,13 +92,13 @@ export class ChunkFiles {
     await this.flush();
   }
 
-  #recordOf(chunk: XorEncoder): ByteList {
+  #recordOf(chunk: FinishedChunk, encoding: number): ByteList {
     const record = this.#record;
     const length = chunk.byteLength;
     record.length = 0;
     record.uvarint(length);
     const start = record.length;
-    record.u8(ENCODING_XOR);
+    record.u8(encoding);
     record.reserve(length);
     chunk.copyTo(record.items, record.length);
     record.length += length;

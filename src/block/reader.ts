@@ -2,7 +2,7 @@
  * Reads a block back: its index, which must be in memory as a whole, and chunk records from whatever bytes hold them. Every length
  * is checked against what is there and every checksum against its bytes, before anything is believed or allocated.
  *
- * Format: FORMAT.md. Only version 2 of the index is read; other encodings than XOR are left to the caller.
+ * Format: FORMAT.md. Only version 2 of the index is read; decoding the chunks is left to the caller (xor.ts, histogram-chunk.ts).
  */
 
 import type { Label, Labels } from '../model/labels.ts';

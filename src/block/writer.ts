@@ -6,9 +6,13 @@
  * The invariant: what has been handed to the sink is never wrong, only unfinished. After an error the writer refuses to go on.
  */
 
+import type { Histogram } from '../model/histogram.ts';
 import { RANGE_MS, rangeStart } from '../model/sample.ts';
 import { type BlockSink, ChunkFiles } from './chunks.ts';
+import { ENCODING_XOR, encodingOf, type MixedColumns } from './columns.ts';
 import { BlockError } from './error.ts';
+import { HistogramEncoder } from './histogram-chunk.ts';
+import { planChunk, valuesFor } from './histogram-plan.ts';
 import { writeIndex } from './index.ts';
 import { SeriesTable } from './series.ts';
 import { type SampleColumns, XorEncoder } from './xor.ts';
@@ -22,6 +26,11 @@ export const CHUNK_SAMPLES = 120;
  */
 export const CHUNK_BYTES = 1005;
 
+/** A chunk of histograms ends at so many bytes, but has this many samples where there are as many (Prometheus' head); never more than the last. */
+const HISTOGRAM_CHUNK_BYTES = 1024;
+const HISTOGRAM_CHUNK_SAMPLES_MIN = 10;
+const HISTOGRAM_CHUNK_SAMPLES_MAX = 240;
+
 export interface BlockWriterOptions {
   /** Size of the parts handed to the sink, in bytes. R2 wants 5 MiB at least. */
   readonly partBytes?: number;
@@ -32,6 +41,8 @@ export interface BlockWriterOptions {
 export interface BlockStats {
   readonly numSamples: number;
   readonly numFloatSamples: number;
+  /** Absent when there are none. */
+  readonly numHistogramSamples?: number;
   readonly numSeries: number;
   readonly numChunks: number;
 }
@@ -53,7 +64,9 @@ export class BlockWriter {
   readonly #files: ChunkFiles;
   readonly #series = new SeriesTable();
   readonly #encoder = new XorEncoder();
+  readonly #histogramEncoder = new HistogramEncoder();
   #samples = 0;
+  #histograms = 0;
   #chunks = 0;
   #minTime = 0;
   #maxTime = 0;
@@ -69,17 +82,22 @@ export class BlockWriter {
    * `labels` is its label set as bytes (model/label-bytes.ts). Throws BlockError when the series does not come after the last one,
    * when a label is empty or out of order, and when there is no sample or time does not strictly ascend.
    */
-  async add(labels: Uint8Array, columns: SampleColumns, count: number): Promise<void> {
+  async add(labels: Uint8Array, columns: SampleColumns & Partial<MixedColumns>, count: number): Promise<void> {
     this.#enter();
     const { t, hi, lo } = columns;
     if (!(count > 0)) throw new BlockError('a series needs at least one sample');
     if (count > Math.min(t.length, hi.length, lo.length))
       throw new BlockError(`columns hold fewer than ${count} samples`);
     this.#series.add(labels);
-    for (let i = 0, rangeEnd = 0; i < count;) {
-      if (i === rangeEnd) rangeEnd = endOfRange(t, i, count);
+    const histograms = columns.histograms ?? null;
+    for (let i = 0, runEnd = 0; i < count;) {
+      if (i === runEnd) {
+        runEnd = endOfRange(t, i, count);
+        if (histograms !== null) runEnd = endOfKind(histograms, i, runEnd);
+      }
       if (i > 0 && !(t[i]! > t[i - 1]!)) throw new BlockError(`timestamp ${t[i]} is not after ${t[i - 1]}`);
-      i = this.#addChunk(columns, i, i + chunkSamples(rangeEnd - i));
+      if (histograms?.[i] === undefined) i = this.#addChunk(columns, i, i + chunkSamples(runEnd - i));
+      else i = this.#addHistograms(t, histograms, i, Math.min(runEnd, i + HISTOGRAM_CHUNK_SAMPLES_MAX));
       if (this.#files.isFull) await this.#files.flush();
     }
     const isFirst = this.#samples === 0;
@@ -101,7 +119,8 @@ export class BlockWriter {
       index: bytes,
       stats: {
         numSamples: this.#samples,
-        numFloatSamples: this.#samples,
+        numFloatSamples: this.#samples - this.#histograms,
+        ...(this.#histograms > 0 ? { numHistogramSamples: this.#histograms } : {}),
         numSeries: this.#series.count,
         numChunks: this.#chunks,
       },
@@ -127,8 +146,26 @@ export class BlockWriter {
       encoder.append(t[i]!, hi[i]!, lo[i]!);
       i++;
     }
-    this.#series.addChunk(t[start]!, t[i - 1]!, this.#files.add(encoder));
+    this.#series.addChunk(t[start]!, t[i - 1]!, this.#files.add(encoder, ENCODING_XOR));
     this.#chunks++;
+    return i;
+  }
+
+  /** The same for histograms, which all are of one kind. Fewer also where they cannot be in one chunk. */
+  #addHistograms(t: Float64Array, histograms: readonly (Histogram | undefined)[], start: number, end: number): number {
+    const first = histograms[start]!;
+    const before = start > 0 ? histograms[start - 1] : undefined;
+    const plan = planChunk(histograms, start, end, before?.isFloat === first.isFloat ? before : null);
+    const encoder = this.#histogramEncoder;
+    encoder.begin(plan.layout, first.isFloat, plan.header);
+    let i = start;
+    while (i < plan.end && (encoder.byteLength < HISTOGRAM_CHUNK_BYTES || i - start < HISTOGRAM_CHUNK_SAMPLES_MIN)) {
+      encoder.append(t[i]!, valuesFor(plan.layout, histograms[i]!));
+      i++;
+    }
+    this.#series.addChunk(t[start]!, t[i - 1]!, this.#files.add(encoder, encoder.encoding));
+    this.#chunks++;
+    this.#histograms += i - start;
     return i;
   }
 }
@@ -138,6 +175,14 @@ function endOfRange(t: Float64Array, start: number, count: number): number {
   const endMs = rangeStart(t[start]!) + RANGE_MS;
   let i = start + 1;
   while (i < count && t[i]! < endMs) i++;
+  return i;
+}
+
+/** Index of the first sample of [start, end) that needs another encoding than the one at `start`, or `end`. */
+function endOfKind(histograms: readonly (Histogram | undefined)[], start: number, end: number): number {
+  const encoding = encodingOf(histograms[start]);
+  let i = start + 1;
+  while (i < end && encodingOf(histograms[i]) === encoding) i++;
   return i;
 }
 

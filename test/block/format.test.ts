@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import type { MixedColumns } from '../../src/block/columns.ts';
+import { decodeHistograms, HistogramEncoder } from '../../src/block/histogram-chunk.ts';
 import { readIndex, readPostings, readSeries } from '../../src/block/reader.ts';
-import { expected, hex, readBlock, series, STALE, writeBlock } from './help.ts';
+import { histogram, STALE_SUM, type TestHistogram } from '../model/histograms.ts';
+import { mixedColumns, textsOf } from './mixed.ts';
+import { columns, expected, hex, readBlock, series, STALE, writeBlock } from './help.ts';
 
 /** The bytes of the blocks that are marked `hex`; what follows # is comment. */
 async function examples(): Promise<Uint8Array[]> {
@@ -32,5 +36,35 @@ it('the worked example of FORMAT.md is what it says', async () => {
 
 it('and what the writer writes', async () => {
   const block = await writeBlock([example]);
-  expect([...block.files, block.index].map(hex)).toEqual((await examples()).map(hex));
+  expect([...block.files, block.index].map(hex)).toEqual((await examples()).slice(0, 2).map(hex));
+});
+
+it('so are those of histograms', async () => {
+  const [, , integer, float] = await examples();
+  for (const [bytes, samples] of [
+    [
+      integer!,
+      [
+        [1000, { positive: { 1: 3, 2: 1 }, sum: 7.5 }],
+        [16_000, { positive: { 1: 4, 2: 1 }, sum: 9 }],
+      ],
+    ],
+    [
+      float!,
+      [
+        [1000, { isFloat: true, hint: 3, schema: -53, bounds: [0.5, 2], positive: { 0: 1.5, 2: 2 }, sum: 10 }],
+        [2000, { isFloat: true, hint: 3, sum: STALE_SUM }],
+      ],
+    ],
+  ] as [Uint8Array, [number, TestHistogram][]][]) {
+    const all = samples.map(([t, of]) => ({ t, of, histogram: histogram(of) }));
+    const { isFloat, resetHint } = all[0]!.histogram;
+    const out: MixedColumns = { ...columns(2), histograms: null };
+    expect(decodeHistograms(bytes, 0, bytes.length, isFloat, out, 0)).toBe(2);
+    expect(textsOf(out, 2)).toEqual(mixedColumns(all.map(({ t, of }) => ({ t, histogram: of }))).texts);
+    const encoder = new HistogramEncoder();
+    encoder.begin(all[0]!.histogram, isFloat, resetHint);
+    for (const { t, histogram } of all) encoder.append(t, histogram.values);
+    expect(hex(encoder.bytes())).toBe(hex(bytes));
+  }
 });
