@@ -208,7 +208,7 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
       const { records, upTo } = this.#log.read(DIGEST, DIGEST_READ_BYTES, seq);
       if (upTo === seq) break;
       for (const record of records) {
-        full = digest.samples > 0 && digest.samples + record.samples > DIGEST_LIMITS.samplesMax;
+        full = !digest.hasRoomFor(record.samples);
         if (full) break;
         try {
           digest.add(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));

@@ -6,15 +6,20 @@
  * Invariant: every sample of an added record is in exactly one of `samples`, `duplicates` and `conflicts` of the result.
  */
 
-import { Decoded, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { Decoded, DecodeError, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { decodeHistogram } from '../encoding/remote-write/histogram.ts';
+import { ByteList, U32List } from '../block/lists.ts';
 import { rangeStart } from '../model/sample.ts';
 import { SegmentWriter } from './segment.ts';
 import { SeriesTable } from './series.ts';
 import { Settling, type Repeats } from './settle.ts';
 import { upTo } from './sort.ts';
 
+/** A batch ends when its histograms, which may be of any size, take so many bytes. */
+const HISTOGRAM_BYTES_MAX = 12 * 1024 * 1024;
+
 export interface DigestLimits {
-  /** Samples that the caller keeps a batch to, unless one record alone holds more. Memory for all of them is taken when many have come. */
+  /** Samples of a batch (`hasRoomFor`), unless one record alone holds more. Memory for all of them is taken when many have come. */
   samplesMax: number;
   /** Bytes of a segment's part before compression; only a single fragment with its labels may be larger. */
   partBytesMax: number;
@@ -55,6 +60,13 @@ export class Digest {
   #t = new Float64Array(4096);
   #hi = new Uint32Array(4096);
   #lo = new Uint32Array(4096);
+  /** Per sample: 0, or the number of its histogram, from 1 on. Null as long as there is none. */
+  #histogram: Uint32Array<ArrayBuffer> | null = null;
+  /** Histograms as they came, for they take a quarter of the memory so, and the end of each. */
+  readonly #messages = new ByteList();
+  readonly #messageEnds = new U32List();
+  /** Times of the histograms of the record being added. */
+  #times: number[] = [];
   /** Series ids of the record being added, resolved before any of its samples is kept. */
   #resolved = new Uint32Array(1024);
 
@@ -69,13 +81,24 @@ export class Digest {
     return this.#count;
   }
 
+  /** Whether a record of so many samples belongs to this batch. The first always does. */
+  hasRoomFor(samples: number): boolean {
+    if (this.#count === 0) return true;
+    return this.#count + samples <= this.#limits.samplesMax && this.#messages.length <= HISTOGRAM_BYTES_MAX;
+  }
+
   /**
-   * Adds the float samples of an uncompressed Remote Write message, in their order. Throws DecodeError, and then nothing of
-   * the message was added, when it is malformed, or a series with samples has no usable labels or a time beyond 2^53 ms.
+   * Adds the samples of an uncompressed Remote Write message, in their order: of a series first the floats, then the histograms. Throws
+   * DecodeError, and then nothing of the message was added, when it is malformed, a series with samples has no usable labels or a
+   * time beyond 2^53 ms, or a histogram is not valid.
    */
   add(schema: Schema, message: Uint8Array): void {
     const decoded = decodeWrite(schema, message, this.#decoded);
     this.#resolve(decoded);
+    if (decoded.histogramCount > 0) {
+      this.#addMixed(decoded);
+      return;
+    }
     const first = this.#count;
     const count = first + decoded.sampleCount;
     this.#reserve(count);
@@ -88,6 +111,38 @@ export class Digest {
     this.#hi.set(hi.subarray(0, decoded.sampleCount), first);
     this.#lo.set(lo.subarray(0, decoded.sampleCount), first);
     this.#count = count;
+  }
+
+  /** As `add`, for a message with histograms, whose series are resolved. */
+  #addMixed(decoded: Decoded): void {
+    const { message, t, hi, lo, sampleEnd, histogramStart, histogramStop, histogramEnd } = decoded;
+    // They are decoded again when their turn has come: now it is only seen whether they can be.
+    this.#times.length = 0;
+    for (let h = 0; h < decoded.histogramCount; h++) {
+      const { t } = decodeHistogram(message, histogramStart[h]!, histogramStop[h]!);
+      if (!Number.isSafeInteger(t)) throw new DecodeError(`a histogram's timestamp is beyond ±2^53 ms`);
+      this.#times.push(t);
+    }
+    this.#reserve(this.#count + decoded.sampleCount + decoded.histogramCount);
+    this.#histogram ??= new Uint32Array(this.#t.length);
+    let at = this.#count;
+    for (let series = 0, i = 0, h = 0; series < decoded.seriesCount; series++) {
+      const id = this.#resolved[series]!;
+      for (const end = sampleEnd[series]!; i < end; i++, at++) {
+        this.#series[at] = id;
+        this.#t[at] = t[i]!;
+        this.#hi[at] = hi[i]!;
+        this.#lo[at] = lo[i]!;
+      }
+      for (const end = histogramEnd[series]!; h < end; h++, at++) {
+        this.#messages.append(message, histogramStart[h]!, histogramStop[h]!);
+        this.#messageEnds.push(this.#messages.length);
+        this.#series[at] = id;
+        this.#t[at] = this.#times[h]!;
+        this.#histogram[at] = this.#messageEnds.length;
+      }
+    }
+    this.#count = at;
   }
 
   /** Sorts, drops repeats and encodes. The digest is spent then. */
@@ -131,11 +186,12 @@ export class Digest {
 
   /** Looks up every series of a record that has samples: all that could make the record refused, before any is kept. */
   #resolve(decoded: Decoded): void {
-    const { seriesCount, sampleEnd } = decoded;
+    const { seriesCount, sampleEnd, histogramEnd } = decoded;
     if (seriesCount > this.#resolved.length) this.#resolved = new Uint32Array(seriesCount * 2);
     this.#table.beginMessage(decoded);
+    // Ends of both kinds added up grow where a series has a sample of either.
     for (let series = 0, from = 0; series < seriesCount; series++) {
-      const end = sampleEnd[series]!;
+      const end = sampleEnd[series]! + histogramEnd[series]!;
       if (end > from) this.#resolved[series] = this.#table.resolve(decoded, series);
       from = end;
     }
@@ -144,14 +200,23 @@ export class Digest {
   /** Gathers the samples of one series in one range, from place `from` of the order; returns the place behind them. */
   #gather(order: Uint32Array, from: number, rangeStartMs: number, settling: Settling): number {
     const series = this.#series[order[from]!]!;
+    const histogram = this.#histogram;
     let place = from;
     settling.clear();
     for (; place < order.length; place++) {
       const i = order[place]!;
       if (this.#series[i] !== series || rangeStart(this.#t[i]!) !== rangeStartMs) break;
-      settling.push(this.#t[i]!, this.#hi[i]!, this.#lo[i]!);
+      if (histogram !== null && histogram[i]! > 0) {
+        const [start, end] = this.#messageRange(histogram[i]! - 1);
+        settling.pushHistogram(this.#t[i]!, decodeHistogram(this.#messages.items, start, end).histogram);
+      } else settling.push(this.#t[i]!, this.#hi[i]!, this.#lo[i]!);
     }
     return place;
+  }
+
+  #messageRange(histogram: number): [start: number, end: number] {
+    const ends = this.#messageEnds.items;
+    return [histogram === 0 ? 0 : ends[histogram - 1]!, ends[histogram]!];
   }
 
   /** Indices of the samples by (range, labels, arrival): stable counting sorts, the one by range only when there are several. */
@@ -179,6 +244,7 @@ export class Digest {
     this.#hi = widened(this.#hi, places);
     this.#lo = widened(this.#lo, places);
     this.#series = widened(this.#series, places);
+    if (this.#histogram !== null) this.#histogram = widened(this.#histogram, places);
   }
 }
 

@@ -5,7 +5,7 @@
  * Memory: one part a source, `FETCHES_AHEAD` more, and the samples of one series; not the range's size.
  */
 
-import type { SampleColumns } from '../block/xor.ts';
+import type { MixedColumns } from '../block/columns.ts';
 import { compareLabelBytes } from '../model/label-bytes.ts';
 import { PartCursor, SegmentError } from './segment.ts';
 import { Settling, type Repeats } from './settle.ts';
@@ -19,7 +19,7 @@ export interface SegmentSource {
 }
 
 /** One series of the merge. The columns are used again for the next one; `labels` may be kept. */
-export interface MergedSeries extends SampleColumns {
+export interface MergedSeries extends MixedColumns {
   /** Label bytes (src/model/label-bytes.ts). */
   labels: Uint8Array<ArrayBuffer>;
   /** Samples: the first `count` places of the columns. */
@@ -53,8 +53,8 @@ export async function mergeSegments(
       if (!head.isDone) enqueue(queue, head);
     }
     settling.settle(labels);
-    const { t, hi, lo, count } = settling;
-    await onSeries({ labels, t, hi, lo, count });
+    const { t, hi, lo, histograms, count } = settling;
+    await onSeries({ labels, t, hi, lo, histograms, count });
   }
   const { duplicates, conflicts, conflictExample } = settling;
   return { duplicates, conflicts, conflictExample };

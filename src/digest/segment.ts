@@ -4,14 +4,21 @@
  * block: nothing is indexed, and times of two segments may overlap.
  */
 
+import { ENCODING_FLOAT_HISTOGRAM, ENCODING_XOR, type MixedColumns } from '../block/columns.ts';
+import type { FinishedChunk } from '../block/chunks.ts';
+import { decodeHistograms, HistogramEncoder } from '../block/histogram-chunk.ts';
 import { decodeXor, XorEncoder, type SampleColumns } from '../block/xor.ts';
 import { snappyCompress, SnappyError, snappyUncompress } from '../encoding/snappy.ts';
+import { HINT_GAUGE, HINT_RESET, type Histogram, isStale, sameLayout } from '../model/histogram.ts';
 import { damagedLabelAt, readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
 
-export const SEGMENT_VERSION = 1;
+export const SEGMENT_VERSION = 2;
 
 /** Samples of a fragment at most: as many as Prometheus puts in a chunk. */
 export const FRAGMENT_SAMPLES_MAX = 120;
+
+/** A fragment of histograms ends when it has grown past this: a part must fit a row, and one histogram may take 100 KB. */
+const FRAGMENT_BYTES = 32 * 1024;
 
 /** A part that is not what FORMAT.md says. Trying again does not help: the part is damaged, or of a later version. */
 export class SegmentError extends Error {
@@ -32,6 +39,7 @@ export class SegmentWriter {
   readonly #partBytesMax: number;
   readonly #parts: Uint8Array<ArrayBuffer>[] = [];
   readonly #encoder = new XorEncoder();
+  readonly #histogramEncoder = new HistogramEncoder();
   /** Entries of the part being written: its first `#at` bytes. */
   #part = new Uint8Array(16 * 1024);
   #at = 0;
@@ -44,23 +52,29 @@ export class SegmentWriter {
   }
 
   /** Adds a series: its label bytes and `count` samples (1 or more), ascending in time. A full part ends it; it goes on in the next. */
-  add(labels: Uint8Array, columns: SampleColumns, count: number): void {
+  add(labels: Uint8Array, columns: SampleColumns & Partial<MixedColumns>, count: number): void {
+    const histograms = columns.histograms ?? null;
+    const tagged = histograms !== null;
     const labelBytes = uvarintSize(labels.length) + labels.length;
     let fragments = 0;
     let end = 0;
-    for (let from = 0; from < count; from += FRAGMENT_SAMPLES_MAX) {
+    for (let from = 0; from < count;) {
       const start = end;
-      end = this.#encode(columns, from, Math.min(from + FRAGMENT_SAMPLES_MAX, count), start);
-      if (this.#at + labelBytes + uvarintSize(fragments + 1) + end > this.#partBytesMax) {
-        if (fragments > 0) this.#write(labels, fragments, start);
+      let to = Math.min(from + FRAGMENT_SAMPLES_MAX, count);
+      if (histograms !== null) to = endOfFragment(histograms, from, to);
+      if (histograms?.[from] === undefined) end = this.#encode(columns, from, to, start, tagged);
+      else [end, to] = this.#encodeHistograms(columns.t, histograms, from, to, start);
+      if (this.#at + labelBytes + uvarintSize(countOf(fragments + 1, tagged)) + end > this.#partBytesMax) {
+        if (fragments > 0) this.#write(labels, countOf(fragments, tagged), start);
         this.#close();
         this.#fragments.copyWithin(0, start, end);
         end -= start;
         fragments = 0;
       }
       fragments++;
+      from = to;
     }
-    this.#write(labels, fragments, end);
+    this.#write(labels, countOf(fragments, tagged), end);
   }
 
   /** All parts, each in a buffer of its own; none when no series was added. */
@@ -69,26 +83,52 @@ export class SegmentWriter {
     return this.#parts;
   }
 
-  /** Writes samples [from, to) as a fragment with its length to `#fragments` at `at`; returns its end. */
-  #encode({ t, hi, lo }: SampleColumns, from: number, to: number, at: number): number {
+  /** Writes samples [from, to) as a fragment to `#fragments` at `at`; returns its end. */
+  #encode({ t, hi, lo }: SampleColumns, from: number, to: number, at: number, tagged: boolean): number {
     const encoder = this.#encoder;
     encoder.reset();
     for (let i = from; i < to; i++) encoder.append(t[i]!, hi[i]!, lo[i]!);
-    const size = encoder.byteLength;
-    const start = at + uvarintSize(size);
+    return this.#place(encoder, at, tagged ? ENCODING_XOR : 0);
+  }
+
+  /** The same for histograms, which all are of one kind and layout; of fewer where they take too many bytes. Returns where they end, too. */
+  #encodeHistograms(
+    t: Float64Array,
+    histograms: readonly (Histogram | undefined)[],
+    from: number,
+    to: number,
+    at: number,
+  ): [end: number, to: number] {
+    const encoder = this.#histogramEncoder;
+    const first = histograms[from]!;
+    encoder.begin(first, first.isFloat, first.resetHint);
+    let i = from;
+    do {
+      encoder.append(t[i]!, histograms[i]!.values);
+      i++;
+    } while (i < to && encoder.byteLength <= FRAGMENT_BYTES);
+    return [this.#place(encoder, at, encoder.encoding), i];
+  }
+
+  /** Writes a fragment to `#fragments` at `at`: its encoding, unless 0, its length and itself; returns its end. */
+  #place(chunk: FinishedChunk, at: number, encoding: number): number {
+    const size = chunk.byteLength;
+    const tagBytes = encoding === 0 ? 0 : 1;
+    const start = at + tagBytes + uvarintSize(size);
     this.#fragments = withRoom(this.#fragments, at, start + size);
-    writeUvarint(this.#fragments, at, size);
-    encoder.copyTo(this.#fragments, start);
+    if (tagBytes > 0) this.#fragments[at] = encoding;
+    writeUvarint(this.#fragments, at + tagBytes, size);
+    chunk.copyTo(this.#fragments, start);
     return start + size;
   }
 
-  /** Writes an entry with that many fragments: the first `bytes` of `#fragments`. */
-  #write(labels: Uint8Array, fragments: number, bytes: number): void {
-    const length = uvarintSize(labels.length) + labels.length + uvarintSize(fragments) + bytes;
+  /** Writes an entry; `count` is what it says of its fragments, which are the first `bytes` of `#fragments`. */
+  #write(labels: Uint8Array, count: number, bytes: number): void {
+    const length = uvarintSize(labels.length) + labels.length + uvarintSize(count) + bytes;
     this.#part = withRoom(this.#part, this.#at, this.#at + length);
     let at = writeUvarint(this.#part, this.#at, labels.length);
     this.#part.set(labels, at);
-    at = writeUvarint(this.#part, at + labels.length, fragments);
+    at = writeUvarint(this.#part, at + labels.length, count);
     this.#part.set(this.#fragments.subarray(0, bytes), at);
     this.#at = at + bytes;
   }
@@ -106,12 +146,37 @@ export class SegmentWriter {
   }
 }
 
+/** What an entry says of its fragments: how many, and whether each says its encoding. */
+const countOf = (fragments: number, tagged: boolean): number => 2 * fragments + (tagged ? 1 : 0);
+
 /** The same array when it has `length` bytes, else a copy of its first `used` ones with room for more. */
 function withRoom(bytes: Uint8Array<ArrayBuffer>, used: number, length: number): Uint8Array<ArrayBuffer> {
   if (length <= bytes.length) return bytes;
   const out = new Uint8Array(Math.max(length, bytes.length * 2));
   out.set(bytes.subarray(0, used));
   return out;
+}
+
+/**
+ * Where a fragment that begins with sample `from` ends, at `to` at the latest: its samples are of one kind and layout, and what is known of a counter
+ * reset is known of the first alone. Nothing is compared or recoded here: samples of other segments may come to stand between these.
+ */
+function endOfFragment(histograms: readonly (Histogram | undefined)[], from: number, to: number): number {
+  const first = histograms[from];
+  let i = from + 1;
+  if (first === undefined) {
+    while (i < to && histograms[i] === undefined) i++;
+    return i;
+  }
+  const gauge = first.resetHint === HINT_GAUGE;
+  for (let last = first; i < to; i++) {
+    const next = histograms[i];
+    if (next === undefined || next.isFloat !== first.isFloat || next.resetHint === HINT_RESET) return i;
+    if ((next.resetHint === HINT_GAUGE) !== gauge) return i;
+    if (!isStale(next) && (isStale(last) || !sameLayout(next, first))) return i;
+    last = next;
+  }
+  return i;
 }
 
 /**
@@ -126,15 +191,19 @@ export class PartCursor {
   labelsEnd = 0;
   /** How many samples the entry's fragments say they hold; not more than their bytes could. */
   samples = 0;
+  readonly #version: number;
   #fragments = 0;
+  /** Whether each fragment of the entry begins with its encoding. */
+  #tagged = false;
   #firstFragment = 0;
   #end = 0;
 
   /** Throws SegmentError when the part is empty, of another version or cannot be uncompressed. */
   constructor(part: Uint8Array) {
     if (part.length === 0) throw new SegmentError('no bytes', -1);
-    if (part[0] !== SEGMENT_VERSION) {
-      throw new SegmentError(`version ${part[0]}, this reader knows ${SEGMENT_VERSION}`, -1);
+    this.#version = part[0]!;
+    if (!(this.#version >= 1 && this.#version <= SEGMENT_VERSION)) {
+      throw new SegmentError(`version ${part[0]}, this reader knows 1 to ${SEGMENT_VERSION}`, -1);
     }
     try {
       // No limit but snappy's own: no block grows by more than 22 times.
@@ -161,20 +230,25 @@ export class PartCursor {
     const damage = damagedLabelAt(bytes, this.labelsStart, this.labelsEnd);
     if (damage >= 0) throw new SegmentError('labels do not fill their bytes', damage);
 
-    this.#fragments = this.#uvarint(this.labelsEnd, 'number of fragments');
+    const count = this.#uvarint(this.labelsEnd, 'number of fragments');
+    // Version 1 knew XOR chunks only.
+    this.#fragments = this.#version === 1 ? count : count >>> 1;
+    this.#tagged = this.#version > 1 && count % 2 === 1;
     if (this.#fragments === 0) throw new SegmentError('entry without fragments', this.labelsEnd);
-    this.#firstFragment = this.labelsEnd + uvarintSize(this.#fragments);
+    this.#firstFragment = this.labelsEnd + uvarintSize(count);
     this.samples = 0;
     at = this.#firstFragment;
     // A false number ends at the first missing byte, so it costs no more than the part is long.
     for (let i = 0; i < this.#fragments; i++) {
+      const encoding = this.#tagged ? this.#encoding(at++) : ENCODING_XOR;
       const length = this.#uvarint(at, 'length of a fragment');
       const start = at + uvarintSize(length);
       const end = this.#within(start, length, 'fragment', at);
       const samples = length < 2 ? 0 : (bytes[start]! << 8) | bytes[start + 1]!;
       if (samples === 0) throw new SegmentError('fragment without samples', at);
-      // The first sample takes 9 bytes at least, each other one two bits.
-      if (samples > (length - 11) * 4 + 1) throw new SegmentError(`${samples} samples in ${length} bytes`, start);
+      // The first sample takes 9 bytes at least, each other one two bits; of histograms 10 bytes with the header's third, and four bits.
+      const most = encoding === ENCODING_XOR ? (length - 11) * 4 + 1 : (length - 12) * 2 + 1;
+      if (samples > most) throw new SegmentError(`${samples} samples in ${length} bytes`, start);
       this.samples += samples;
       at = end;
     }
@@ -186,16 +260,20 @@ export class PartCursor {
    * Writes the entry's samples into `out` from index `at`, where there must be room for `samples`. Times must ascend, the
    * first one from `afterT` on (exclusive).
    */
-  decode(out: SampleColumns, at: number, afterT = -Infinity): void {
+  decode(out: MixedColumns, at: number, afterT = -Infinity): void {
     let fragment = this.#firstFragment;
     let place = at;
     let last = afterT;
     for (let i = 0; i < this.#fragments; i++) {
+      const encoding = this.#tagged ? this.bytes[fragment++]! : ENCODING_XOR;
       const length = readUvarint(this.bytes, fragment, this.bytes.length);
       const start = fragment + uvarintSize(length);
       const first = place;
       try {
-        place += decodeXor(this.bytes, start, start + length, out, place);
+        place +=
+          encoding === ENCODING_XOR
+            ? decodeXor(this.bytes, start, start + length, out, place)
+            : decodeHistograms(this.bytes, start, start + length, encoding === ENCODING_FLOAT_HISTOGRAM, out, place);
       } catch (error) {
         throw new SegmentError(`fragment: ${error instanceof Error ? error.message : String(error)}`, start);
       }
@@ -204,6 +282,14 @@ export class PartCursor {
       last = out.t[place - 1]!;
       fragment = start + length;
     }
+  }
+
+  #encoding(at: number): number {
+    const encoding = at < this.bytes.length ? this.bytes[at]! : 0;
+    if (encoding < ENCODING_XOR || encoding > ENCODING_FLOAT_HISTOGRAM) {
+      throw new SegmentError(`fragment of encoding ${encoding}`, at);
+    }
+    return encoding;
   }
 
   #uvarint(at: number, what: string): number {

@@ -4,7 +4,8 @@
  * the order of its sources), so the rule stands once.
  */
 
-import type { SampleColumns } from '../block/xor.ts';
+import type { MixedColumns } from '../block/columns.ts';
+import { AT_COUNT, AT_SUM, highWord, type Histogram, lowWord, sameHistogram, wordsOf } from '../model/histogram.ts';
 import { labelsFromBytes } from '../model/label-bytes.ts';
 import { formatLabels } from '../model/labels.ts';
 import { STALE_HI, STALE_LO } from '../model/sample.ts';
@@ -22,10 +23,11 @@ export interface Repeats {
 }
 
 /** Gathers one series after another: `clear`, then `push` (or `reserve` and write into the columns), then `settle`. */
-export class Settling implements SampleColumns, Repeats {
+export class Settling implements MixedColumns, Repeats {
   t = new Float64Array(256);
   hi = new Uint32Array(256);
   lo = new Uint32Array(256);
+  histograms: (Histogram | undefined)[] | null = null;
   count = 0;
   duplicates = 0;
   conflicts = 0;
@@ -33,6 +35,7 @@ export class Settling implements SampleColumns, Repeats {
 
   clear(): void {
     this.count = 0;
+    this.histograms = null;
   }
 
   push(t: number, hi: number, lo: number): void {
@@ -40,6 +43,11 @@ export class Settling implements SampleColumns, Repeats {
     this.t[this.count] = t;
     this.hi[this.count] = hi;
     this.lo[this.count++] = lo;
+  }
+
+  pushHistogram(t: number, histogram: Histogram): void {
+    (this.histograms ??= [])[this.count] = histogram;
+    this.push(t, 0, 0);
   }
 
   /** Room for `more` samples behind `count`. */
@@ -68,6 +76,7 @@ export class Settling implements SampleColumns, Repeats {
     }
     if (total === 0 || strict === total) return;
     if (!sorted) this.#sort();
+    const { histograms } = this;
     let kept = 0;
     for (let i = 1; i < total; i++) {
       if (t[i] !== t[kept]) {
@@ -75,13 +84,24 @@ export class Settling implements SampleColumns, Repeats {
         t[kept] = t[i]!;
         hi[kept] = hi[i]!;
         lo[kept] = lo[i]!;
-      } else if (hi[i] === hi[kept] && lo[i] === lo[kept]) this.duplicates++;
+        if (histograms !== null) histograms[kept] = histograms[i];
+      } else if (
+        hi[i] === hi[kept] &&
+        lo[i] === lo[kept] &&
+        (histograms === null || same(histograms[i], histograms[kept]))
+      )
+        this.duplicates++;
       else {
         this.conflicts++;
-        this.conflictExample ??= `${shortLabels(labels)} at ${t[kept]!}: kept ${valueText(hi[kept]!, lo[kept]!)}, refused ${valueText(hi[i]!, lo[i]!)}`;
+        this.conflictExample ??= `${shortLabels(labels)} at ${t[kept]!}: kept ${this.#text(kept)}, refused ${this.#text(i)}`;
       }
     }
     this.count = kept + 1;
+  }
+
+  #text(i: number): string {
+    const histogram = this.histograms?.[i];
+    return histogram === undefined ? valueText(this.hi[i]!, this.lo[i]!) : histogramText(histogram);
   }
 
   /** The rare path: a series whose samples did not come in order. */
@@ -94,12 +114,25 @@ export class Settling implements SampleColumns, Repeats {
       hi[i] = before.hi[order[i]!]!;
       lo[i] = before.lo[order[i]!]!;
     }
+    const { histograms } = this;
+    if (histograms !== null) this.histograms = Array.from(order, (i) => histograms[i]);
   }
+}
+
+/** Two floats, whose bits were compared, or equal histograms. */
+function same(a: Histogram | undefined, b: Histogram | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameHistogram(a, b);
 }
 
 function shortLabels(labels: Uint8Array): string {
   const text = formatLabels(labelsFromBytes(labels));
   return text.length <= EXAMPLE_LABELS_MAX ? text : `${text.slice(0, EXAMPLE_LABELS_MAX)}…}`;
+}
+
+function histogramText({ isFloat, values }: Histogram): string {
+  const words = wordsOf(values);
+  const kind = isFloat ? 'float histogram' : 'histogram';
+  return `a ${kind} with count ${values[AT_COUNT]} and sum ${valueText(highWord(words, AT_SUM), lowWord(words, AT_SUM))}`;
 }
 
 /** A value as Prometheus writes it; NaNs with their bits, since two that differ would read the same. */

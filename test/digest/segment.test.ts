@@ -26,6 +26,7 @@ function read(part: Uint8Array): [labels: string, samples: TestSample[]][] {
       t: new Float64Array(cursor.samples),
       hi: new Uint32Array(cursor.samples),
       lo: new Uint32Array(cursor.samples),
+      histograms: null,
     };
     cursor.decode(out, 0);
     entries.push([
@@ -62,6 +63,13 @@ test('the example of FORMAT.md', () => {
   expect(new PartCursor(part!).bytes).toEqual(entries);
   expect(read(part!)).toEqual(EXAMPLE.map(([labels, samples]) => [textOfBytes(labels), samples]));
   expect(new PartCursor(write(EXAMPLE)[0]!).bytes).toEqual(entries);
+});
+
+test('a part of version 1, which knew XOR chunks only', () => {
+  const { bytes } = new PartCursor(write(EXAMPLE)[0]!);
+  // The number of fragments, behind 18 bytes of labels and their length: 2 stands for one without encodings.
+  const old = Uint8Array.from(bytes, (byte, at) => (at === 19 || at === 59 ? byte / 2 : byte));
+  expect(read(Uint8Array.from([1, ...snappyCompress(old)]))).toEqual(read(write(EXAMPLE)[0]!));
 });
 
 describe('parts', () => {
@@ -116,7 +124,7 @@ describe('damage', () => {
   const [part] = write([...EXAMPLE, [labelBytes(['z', 'x'.repeat(200)]), long]]);
   const entries = new PartCursor(part!).bytes;
   /** A part of these entries, damaged before they were compressed. */
-  const partOf = (bytes: Uint8Array): Uint8Array => Uint8Array.from([1, ...snappyCompress(bytes)]);
+  const partOf = (bytes: Uint8Array, version = 2): Uint8Array => Uint8Array.from([version, ...snappyCompress(bytes)]);
 
   /** Reads a part: a SegmentError that names a place within `length`, or how many samples it held. */
   function tryRead(bytes: Uint8Array, length: number): SegmentError | number {
@@ -164,7 +172,7 @@ describe('damage', () => {
   test('any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        tryRead(Uint8Array.from([1, ...bytes]), Infinity);
+        tryRead(Uint8Array.from([2, ...bytes]), Infinity);
         tryRead(partOf(bytes), bytes.length);
       }),
       { numRuns: 1000 },
@@ -173,7 +181,7 @@ describe('damage', () => {
 
   test.each([
     ['no bytes at all', [], /^segment part: no bytes$/],
-    ['another version', [2], /version 2, this reader knows 1$/],
+    ['another version', [3], /version 3, this reader knows 1 to 2$/],
     ['no snappy block', [1], /^segment part: not a snappy block/],
     [
       'a snappy block of 4 GiB',
@@ -189,16 +197,23 @@ describe('damage', () => {
     ['labels of none', [0, 1], /labels do not fill their bytes \(at byte 1 /],
     ['no number of fragments', labels, /number of fragments is cut off or not a number \(at byte 5 /],
     ['no fragments', [...labels, 0], /entry without fragments \(at byte 5 /],
-    ['4 billion fragments', [...labels, ...max], /length of a fragment is cut off or not a number \(at byte 10 /],
-    ['a fragment of 4 GiB', [...labels, 1, ...max], /fragment of 4294967295 bytes, 0 are left \(at byte 6 /],
-    ['a fragment without a count', [...labels, 1, 1, 0], /fragment without samples \(at byte 6 /],
-    ['more samples than bytes', [...labels, 1, 3, 0xff, 0xff, 0], /65535 samples in 3 bytes \(at byte 7 /],
-    ['a sample cut off', [...labels, 1, 11, 0, 1, 0xd0, 0x8f, 1, 1, 1, 1, 1, 1, 1], /fragment: .*\(at byte 7 /],
+    [
+      '2 billion fragments',
+      [...labels, 0xfe, ...max.slice(1)],
+      /length of a fragment is cut off or not a number \(at byte 10 /,
+    ],
+    ['a fragment of 4 GiB', [...labels, 2, ...max], /fragment of 4294967295 bytes, 0 are left \(at byte 6 /],
+    ['a fragment without a count', [...labels, 2, 1, 0], /fragment without samples \(at byte 6 /],
+    ['more samples than bytes', [...labels, 2, 3, 0xff, 0xff, 0], /65535 samples in 3 bytes \(at byte 7 /],
+    ['no encoding', [...labels, 3], /fragment of encoding 0 \(at byte 6 /],
+    ['another encoding', [...labels, 3, 4, 1, 0], /fragment of encoding 4 \(at byte 6 /],
+    ['more histograms than bytes', [...labels, 3, 2, 3, 0xff, 0xff, 0], /65535 samples in 3 bytes \(at byte 8 /],
+    ['a sample cut off', [...labels, 2, 11, 0, 1, 0xd0, 0x8f, 1, 1, 1, 1, 1, 1, 1], /fragment: .*\(at byte 7 /],
   ])('%s', (_, bytes, message) => expect(() => read(partOf(Uint8Array.from(bytes)))).toThrow(message));
 
   test('times that do not ascend from fragment to fragment', () => {
     const one = new PartCursor(write([[labelBytes(['a', 'b']), [sample(5, 1)]]])[0]!).bytes;
-    const twice = Uint8Array.from([...one.subarray(0, 5), 2, ...one.subarray(6), ...one.subarray(6)]);
+    const twice = Uint8Array.from([...one.subarray(0, 5), 4, ...one.subarray(6), ...one.subarray(6)]);
     expect(() => read(partOf(twice))).toThrow(/fragment begins at 5, not after 5/);
   });
 });
