@@ -15,13 +15,14 @@ import { summary } from './explain.ts';
 import { dropLabel } from '../encoding/remote-write/drop-label.ts';
 import { type Replica, REPLICA, replicaOf } from './ha.ts';
 import type { ReceiveLimits, RecordLimits } from './limits.ts';
-import { type Refused, validate } from './validate.ts';
+import { type Refused, validate, type Validated } from './validate.ts';
 
 /** What the log is given. `minT` and `maxT` are Unix ms, both inclusive; the receiver's clock where there are exemplars only. */
 export interface ReceivedRecord {
   readonly schema: Schema;
   /** Snappy block format, in a buffer of its own. */
   readonly body: Uint8Array<ArrayBuffer>;
+  /** Floats and histograms. */
   readonly samples: number;
   readonly series: number;
   readonly minT: number;
@@ -36,7 +37,9 @@ export interface Accepted {
   readonly hashes: Uint32Array | null;
   /** Whose the request is when it is of an HA pair; its label is dropped then. */
   readonly replica: Replica | null;
+  /** Floats. */
   readonly samples: number;
+  readonly histograms: number;
   readonly exemplars: number;
   /** Metadata of 1.0 that came beside the series, which is not stored. */
   readonly metadataIgnored: number;
@@ -51,6 +54,7 @@ export interface Followed {
   readonly leader: string;
   readonly replica: Replica;
   readonly samples: number;
+  readonly histograms: number;
   readonly exemplars: number;
 }
 
@@ -84,15 +88,22 @@ export function accept(
     const leads = leader!(replica.cluster) ?? replica.replica;
     if (leads !== replica.replica) {
       const exemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).reduce((sum, n) => sum + n, 0);
-      return { ok: 'other replica', leader: leads, replica, samples: decoded.sampleCount, exemplars };
+      return {
+        ok: 'other replica',
+        leader: leads,
+        replica,
+        samples: decoded.sampleCount,
+        histograms: decoded.histogramCount,
+        exemplars,
+      };
     }
     decoded = decodeWrite(schema, dropLabel(decoded, REPLICA));
   }
   const judged = validate(decoded, limits, nowMs);
   const records: ReceivedRecord[] = [];
   if (judged.series > 0) {
-    const packer: Packer = { decoded, keep: judged.keep, limits: limits.record, nowMs, records, bytes: 0 };
-    const whole = { bytes: decoded.message.length, samples: judged.samples };
+    const packer: Packer = { decoded, judged, limits: limits.record, nowMs, records, bytes: 0 };
+    const whole = { bytes: decoded.message.length, samples: judged.samples + judged.histograms };
     if (replica === null && judged.refused.length === 0 && fits(whole, body, limits.record)) {
       records.push({ schema, body: owned(body), ...spanOf(packer, 0, decoded.seriesCount) });
     } else if (!pack(packer, 0, decoded.seriesCount)) {
@@ -108,6 +119,7 @@ export function accept(
     hashes: hashSeries ? seriesHashes(decoded, judged.keep) : null,
     replica,
     samples: judged.samples,
+    histograms: judged.histograms,
     exemplars: judged.exemplars,
     metadataIgnored: decoded.metadataCount,
     refused: judged.refused,
@@ -133,9 +145,10 @@ function decode(schema: Schema, body: Uint8Array, limits: ReceiveLimits): Decode
     }
     const into = length <= COLUMNS_MESSAGE_BYTES_MAX ? columns : new Decoded();
     const decoded = decodeWrite(schema, snappyUncompress(body, limits.messageBytesMax), into);
-    if (decoded.sampleCount > limits.samplesMax) {
+    const samples = decoded.sampleCount + decoded.histogramCount;
+    if (samples > limits.samplesMax) {
       return tooLarge(
-        `the request has ${decoded.sampleCount} samples, at most ${limits.samplesMax} are taken; ${SMALLER}, or raise sample_limit in NARTHEX_LIMITS`,
+        `the request has ${samples} samples, at most ${limits.samplesMax} are taken; ${SMALLER}, or raise sample_limit in NARTHEX_LIMITS`,
       );
     }
     return decoded;
@@ -162,7 +175,7 @@ function fits(message: { bytes: number; samples: number }, body: Uint8Array, lim
 
 interface Packer {
   readonly decoded: Decoded;
-  readonly keep: Uint8Array;
+  readonly judged: Validated;
   readonly limits: RecordLimits;
   readonly nowMs: number;
   readonly records: ReceivedRecord[];
@@ -175,11 +188,11 @@ interface Packer {
  * series is, or when all records together are: in 2.0 each of them carries all symbols, however few series are in it.
  */
 function pack(packer: Packer, first: number, last: number): boolean {
-  const { decoded, keep, limits, records } = packer;
+  const { decoded, judged, limits, records } = packer;
   const span = spanOf(packer, first, last);
   if (span.series === 0) return true;
   const only = new Uint8Array(decoded.seriesCount);
-  only.set(keep.subarray(first, last), first);
+  only.set(judged.keep.subarray(first, last), first);
   // The number of samples is known without making the message.
   const message = span.samples <= limits.samplesMax ? filterWrite(decoded, only) : null;
   if (message !== null && message.length <= limits.messageBytesMax) {
@@ -195,24 +208,32 @@ function pack(packer: Packer, first: number, last: number): boolean {
   return pack(packer, first, middle) && pack(packer, middle, last);
 }
 
-function spanOf({ decoded, keep, nowMs }: Packer, first: number, last: number) {
+function spanOf({ decoded, judged, nowMs }: Packer, first: number, last: number) {
   let series = 0;
   let samples = 0;
   let minT = Infinity;
   let maxT = -Infinity;
   let sample = first === 0 ? 0 : decoded.sampleEnd[first - 1]!;
+  let histogram = decoded.histogramFrom(first);
   for (let s = first; s < last; s++) {
     const end = decoded.sampleEnd[s]!;
-    if (keep[s] !== 0) {
+    const histogramEnd = decoded.histogramEnd[s]!;
+    if (judged.keep[s] !== 0) {
       series++;
-      samples += end - sample;
+      samples += end - sample + histogramEnd - histogram;
       for (let i = sample; i < end; i++) {
         const t = decoded.t[i]!;
         if (t < minT) minT = t;
         if (t > maxT) maxT = t;
       }
+      for (let i = histogram; i < histogramEnd; i++) {
+        const t = judged.histogramT[i]!;
+        if (t < minT) minT = t;
+        if (t > maxT) maxT = t;
+      }
     }
     sample = end;
+    histogram = histogramEnd;
   }
   return samples > 0 ? { series, samples, minT, maxT } : { series, samples, minT: nowMs, maxT: nowMs };
 }

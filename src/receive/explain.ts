@@ -7,21 +7,29 @@ import { badText } from '../encoding/remote-write/bad.ts';
 import type { Decoded } from '../encoding/remote-write/decoded.ts';
 import { formatLabels } from '../model/labels.ts';
 import type { ReceiveLimits } from './limits.ts';
-import type { Reason, Validated } from './validate.ts';
+import type { Found, Reason, Validated } from './validate.ts';
 
 const LABELS_SHOWN = 6;
 const TEXT_SHOWN = 60;
 const UTF8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 /** Why series `s` was refused, as a sentence without a full stop: `series 17 {__name__="up", …}: …`. */
-export function explain(decoded: Decoded, s: number, reason: Reason, limits: ReceiveLimits, nowMs: number): string {
-  return `series ${s} ${labelsOf(decoded, s)}: ${detail(decoded, s, reason, limits, nowMs)}`;
+export function explain(
+  decoded: Decoded,
+  s: number,
+  reason: Reason,
+  found: Found,
+  limits: ReceiveLimits,
+  nowMs: number,
+): string {
+  return `series ${s} ${labelsOf(decoded, s)}: ${detail(decoded, s, reason, found, limits, nowMs)}`;
 }
 
 /** The body of a 400 for a request that was taken in part or not at all. */
-export function summary(decoded: Decoded, { series, samples, refused }: Validated): string {
+export function summary(decoded: Decoded, { series, samples, histograms, refused }: Validated): string {
   const bad = refused.reduce((sum, row) => sum + row.series, 0);
-  const written = series === 0 ? 'nothing was written' : `the other ${counted(series, samples)} were written`;
+  const written =
+    series === 0 ? 'nothing was written' : `the other ${counted(series, samples + histograms)} were written`;
   const lines = refused.map((row) => `- ${row.reason}, ${counted(row.series, row.samples)}; the first: ${row.example}`);
   return [`${bad} of ${decoded.seriesCount} series refused, ${written}; do not send them again`, ...lines].join('\n');
 }
@@ -30,13 +38,22 @@ function counted(series: number, samples: number): string {
   return `${series} series (${samples} ${samples === 1 ? 'sample' : 'samples'})`;
 }
 
-function detail(decoded: Decoded, s: number, reason: Reason, limits: ReceiveLimits, nowMs: number): string {
+function detail(
+  decoded: Decoded,
+  s: number,
+  reason: Reason,
+  found: Found,
+  limits: ReceiveLimits,
+  nowMs: number,
+): string {
   const [start, end] = range(decoded.labelEnd, s);
   switch (reason) {
     case 'bad_reference':
       return badText(decoded.bad[s]!);
-    case 'native_histogram':
-      return 'native histograms are not stored yet; send classic histograms, or drop it with write_relabel_configs';
+    case 'invalid_histogram':
+      return `a native histogram is not valid: ${found.fault}`;
+    case 'too_many_buckets':
+      return `a native histogram has ${found.fault}; limit them where it is scraped (native_histogram_bucket_limit)`;
     case 'no_samples':
       return 'it has neither samples nor histograms nor exemplars';
     case 'no_metric_name':
@@ -59,15 +76,12 @@ function detail(decoded: Decoded, s: number, reason: Reason, limits: ReceiveLimi
       return 'a label is not valid UTF-8';
     case 'too_far_ahead':
     case 'too_old':
-      return outOfBounds(decoded, s, reason, limits, nowMs);
+      return outOfBounds(found.t, reason, limits, nowMs);
   }
 }
 
-function outOfBounds(decoded: Decoded, s: number, reason: Reason, limits: ReceiveLimits, nowMs: number): string {
-  const [start, end] = range(decoded.sampleEnd, s);
+function outOfBounds(t: number, reason: Reason, limits: ReceiveLimits, nowMs: number): string {
   const ahead = reason === 'too_far_ahead';
-  const times = decoded.t.subarray(start, end);
-  const t = times.find((t) => (ahead ? t > nowMs + limits.futureMs : t < nowMs - limits.pastMs))!;
   // Dates end at 8.64e15 ms.
   const date = Math.abs(t) <= 8.64e15 ? ` (${new Date(t).toISOString()})` : '';
   return ahead

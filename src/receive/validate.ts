@@ -8,7 +8,8 @@
 
 import { isAscii, isUtf8 } from '../encoding/utf8.ts';
 import { BAD_TIMESTAMP } from '../encoding/remote-write/bad.ts';
-import type { Decoded } from '../encoding/remote-write/decoded.ts';
+import { type Decoded, DecodeError } from '../encoding/remote-write/decoded.ts';
+import { decodeHistogram, HistogramTooLargeError } from '../encoding/remote-write/histogram.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 import { explain } from './explain.ts';
 import type { ReceiveLimits } from './limits.ts';
@@ -16,7 +17,8 @@ import type { ReceiveLimits } from './limits.ts';
 /** Why a series was refused. Also the label `reason` of the metrics. */
 export type Reason =
   | 'bad_reference'
-  | 'native_histogram'
+  | 'invalid_histogram'
+  | 'too_many_buckets'
   | 'no_samples'
   | 'no_metric_name'
   | 'too_many_labels'
@@ -43,7 +45,10 @@ export interface Validated {
   /** What is taken. */
   readonly series: number;
   readonly samples: number;
+  readonly histograms: number;
   readonly exemplars: number;
+  /** Per histogram of a series that is taken: its time, Unix ms. */
+  readonly histogramT: Float64Array;
   /** By reason, in order of appearance. Empty when all is taken. */
   readonly refused: readonly Refused[];
 }
@@ -55,29 +60,41 @@ export function validate(decoded: Decoded, limits: ReceiveLimits, nowMs: number)
   const refused = new Map<Reason, Refused>();
   let series = 0;
   let samples = 0;
+  let histograms = 0;
   let exemplars = 0;
   for (let s = 0, label = 0, sample = 0; s < decoded.seriesCount; s++) {
     const labelEnd = decoded.labelEnd[s]!;
     const sampleEnd = decoded.sampleEnd[s]!;
+    const histogramsHere = decoded.histogramEnd[s]! - decoded.histogramFrom(s);
     const reason = judge.series(s, label, labelEnd, sample, sampleEnd);
     if (reason === null) {
       keep[s] = 1;
       series++;
       samples += sampleEnd - sample;
+      histograms += histogramsHere;
       exemplars += decoded.exemplarCount[s]!;
     } else {
       let row = refused.get(reason);
       if (row === undefined) {
-        row = { reason, series: 0, samples: 0, example: explain(decoded, s, reason, limits, nowMs) };
+        row = { reason, series: 0, samples: 0, example: explain(decoded, s, reason, judge.found, limits, nowMs) };
         refused.set(reason, row);
       }
       row.series++;
-      row.samples += sampleEnd - sample + decoded.histogramCount[s]!;
+      row.samples += sampleEnd - sample + histogramsHere;
     }
     label = labelEnd;
     sample = sampleEnd;
   }
-  return { keep, series, samples, exemplars, refused: [...refused.values()] };
+  const { histogramT } = judge;
+  return { keep, series, samples, histograms, exemplars, histogramT, refused: [...refused.values()] };
+}
+
+/** What was found in the series that was refused last. */
+export interface Found {
+  /** Of too_far_ahead and too_old: the time, Unix ms. */
+  t: number;
+  /** Of a histogram that is not valid: why. */
+  fault: string;
 }
 
 const UNKNOWN = 0;
@@ -88,6 +105,8 @@ const INVALID = 2;
 const NAME = Uint8Array.from(METRIC_NAME, (char) => char.charCodeAt(0));
 
 class Judge {
+  readonly found: Found = { t: 0, fault: '' };
+  readonly histogramT: Float64Array;
   readonly #decoded: Decoded;
   readonly #limits: ReceiveLimits;
   readonly #minT: number;
@@ -111,6 +130,7 @@ class Judge {
     const { buffer, byteOffset, byteLength } = decoded.message;
     this.#view = new DataView(buffer, byteOffset, byteLength);
     this.#symbols = new Uint8Array(decoded.symbolCount);
+    this.histogramT = new Float64Array(decoded.histogramCount);
   }
 
   /** The first reason against series `s`, or null. Ranges are its own in the columns of labels and samples, ends exclusive. */
@@ -120,13 +140,37 @@ class Judge {
     if (bad !== 0 && bad !== BAD_TIMESTAMP) return 'bad_reference';
     const wrong = this.#labels(label, labelEnd);
     if (wrong !== null) return wrong;
-    if (decoded.histogramCount[s] !== 0) return 'native_histogram';
+    const histogram = decoded.histogramFrom(s);
+    const histogramEnd = decoded.histogramEnd[s]!;
     // Prometheus sends exemplars as series of their own, without samples.
-    if (sample === sampleEnd && decoded.schema === 2 && decoded.exemplarCount[s] === 0) return 'no_samples';
+    if (sample === sampleEnd && histogram === histogramEnd && decoded.schema === 2 && decoded.exemplarCount[s] === 0) {
+      return 'no_samples';
+    }
     for (let i = sample; i < sampleEnd; i++) {
       const t = decoded.t[i]!;
-      if (t > this.#maxT) return 'too_far_ahead';
-      if (t < this.#minT) return 'too_old';
+      if (t > this.#maxT || t < this.#minT) return this.#outOfBounds(t);
+    }
+    return histogram === histogramEnd ? null : this.#histograms(histogram, histogramEnd);
+  }
+
+  #outOfBounds(t: number): Reason {
+    this.found.t = t;
+    return t > this.#maxT ? 'too_far_ahead' : 'too_old';
+  }
+
+  #histograms(from: number, to: number): Reason | null {
+    const { message, histogramStart, histogramStop } = this.#decoded;
+    for (let i = from; i < to; i++) {
+      let t: number;
+      try {
+        t = decodeHistogram(message, histogramStart[i]!, histogramStop[i]!).t;
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        this.found.fault = error.message;
+        return error instanceof HistogramTooLargeError ? 'too_many_buckets' : 'invalid_histogram';
+      }
+      if (t > this.#maxT || t < this.#minT) return this.#outOfBounds(t);
+      this.histogramT[i] = t;
     }
     return null;
   }

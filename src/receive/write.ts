@@ -60,7 +60,7 @@ interface Answer {
   readonly message?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** What is durable now. Absent is nothing. */
-  readonly written?: { readonly samples: number; readonly exemplars: number };
+  readonly written?: { readonly samples: number; readonly histograms: number; readonly exemplars: number };
 }
 
 /** Never rejects because of what came in; a body that cannot be read is answered too. */
@@ -70,7 +70,7 @@ export async function handleWrite(request: Request, tenant: string, deps: WriteD
   const headers = new Headers(answer.headers);
   if (schema === 2) {
     headers.set('X-Prometheus-Remote-Write-Samples-Written', String(answer.written?.samples ?? 0));
-    headers.set('X-Prometheus-Remote-Write-Histograms-Written', '0');
+    headers.set('X-Prometheus-Remote-Write-Histograms-Written', String(answer.written?.histograms ?? 0));
     headers.set('X-Prometheus-Remote-Write-Exemplars-Written', String(answer.written?.exemplars ?? 0));
   }
   if (answer.message === undefined) return new Response(null, { status: answer.status, headers });
@@ -118,17 +118,17 @@ async function write(
 
 /** Appends what was accepted, counts what became of all of it, and says so. */
 async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
-  const { samples, exemplars, refused, message } = accepted;
+  const { samples, histograms, exemplars, refused, message } = accepted;
   if (accepted.records.length > 0) {
     const result = await appendOrRetry(accepted, tenant, deps);
     if (!result.ok) {
-      deps.count(`unwritten_samples:${result.status}`, samples);
+      deps.count(`unwritten_samples:${result.status}`, samples + histograms);
       return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
     }
     if (accepted.replica !== null && result.leader !== undefined && result.leader !== accepted.replica.replica) {
       return followed(accepted, accepted.replica, result.leader, deps);
     }
-    deps.count('samples_in', samples);
+    deps.count('samples_in', samples + histograms);
     if (exemplars > 0) deps.count('exemplars_in', exemplars);
   }
   // Counted only now: after a 5xx the whole request comes again.
@@ -137,7 +137,7 @@ async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Prom
     deps.count(`refused_series:${row.reason}`, row.series);
   }
   if (accepted.metadataIgnored > 0) deps.count('metadata_ignored', accepted.metadataIgnored);
-  const written = { samples, exemplars };
+  const written = { samples, histograms, exemplars };
   return message === null ? { status: 204, written } : { status: 400, message, written };
 }
 
@@ -146,12 +146,12 @@ async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Prom
  * fewer takes the rest for lost.
  */
 function followed(
-  written: { readonly samples: number; readonly exemplars: number },
+  written: { readonly samples: number; readonly histograms: number; readonly exemplars: number },
   { cluster, replica }: Replica,
   leader: string,
   deps: WriteDeps,
 ): Answer {
-  deps.count('deduplicated_samples', written.samples);
+  deps.count('deduplicated_samples', written.samples + written.histograms);
   const message = `replica ${replica} of cluster ${cluster} is not taken while ${leader} sends`;
   return { status: 202, message, written };
 }

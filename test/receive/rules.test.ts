@@ -170,15 +170,17 @@ const rules: readonly Rule[] = [
     'the Written headers are exact, whether the request succeeds or not',
     async (receiver) => {
       const exemplars = [{ labelsRefs: [], value: double(1), timestamp: NOW }];
-      const histograms = [{ countInt: 1, timestamp: NOW }];
+      const histograms = [{ countInt: 1, zeroCountInt: 1, timestamp: NOW }];
+      const invalid = [{ countInt: 2, timestamp: NOW }];
       const two = { samples: [NOW - 1, NOW].map((timestamp) => ({ value: double(1), timestamp })), exemplars };
       expect((await receiver.send(2, message2(series2('a', two)))).written).toEqual(['2', '0', '1']);
       const mixed = message2(
         series2('a', two),
         series2('b', { ...two, labels: [] }),
         series2('c', { samples: [], histograms }),
+        series2('d', { samples: [], histograms: invalid }),
       );
-      expect((await receiver.send(2, mixed)).written).toEqual(['2', '0', '1']);
+      expect((await receiver.send(2, mixed)).written).toEqual(['2', '1', '1']);
       expect((await receiver.send(2, new Uint8Array([0xff]))).written).toEqual(['0', '0', '0']);
       expect((await receiver.send(2, new Uint8Array(0))).written).toEqual(['0', '0', '0']);
       receiver.result = BUSY;

@@ -166,18 +166,50 @@ describe('time bounds', () => {
 });
 
 describe('what a series holds', () => {
-  const histograms = [{ countInt: 1, timestamp: NOW }];
+  const histograms = [{ countInt: 1, zeroCountInt: 1, timestamp: NOW }];
   const exemplars1 = [{ labels: [], value: double(1), timestamp: NOW }];
   const exemplars2 = [{ labelsRefs: [], value: double(1), timestamp: NOW }];
 
-  it('native histograms are refused, and counted as samples', () => {
-    for (const { keep, refused } of [
+  it('native histograms are taken, and counted apart', () => {
+    for (const { keep, refused, samples, histograms: taken, histogramT } of [
       judged(1, message1(series1('a', { histograms: [...histograms, ...histograms], samples: [] }), series1('b'))),
       judged(2, message2(series2('a', { histograms: [...histograms, ...histograms], samples: [] }), series2('b'))),
     ]) {
+      expect([...keep]).toEqual([1, 1]);
+      expect(refused).toEqual([]);
+      expect([samples, taken]).toEqual([1, 2]);
+      expect([...histogramT]).toEqual([NOW, NOW]);
+    }
+  });
+
+  it('histograms that are not valid refuse their series, and count as samples', () => {
+    const { pastMs, futureMs } = DEFAULT_RECEIVE_LIMITS;
+    const wide = {
+      countInt: 0,
+      positiveSpans: [{ offset: 0, length: 10_001 }],
+      positiveDeltas: Array.from({ length: 10_001 }, () => 0),
+    };
+    for (const [bad, reason, text] of [
+      [
+        { countInt: 2, zeroCountInt: 1, timestamp: NOW },
+        'invalid_histogram',
+        'a native histogram is not valid: 1 observations found in buckets, but the Count field is 2',
+      ],
+      [{ schema: 100, timestamp: NOW }, 'invalid_histogram', 'got schema 100'],
+      [{ ...wide, timestamp: NOW }, 'too_many_buckets', 'more than 10000 buckets'],
+      [{ timestamp: NOW - pastMs - 1 }, 'too_old', 'is 7 d old'],
+      [{ timestamp: NOW + futureMs + 1 }, 'too_far_ahead', 'is 10 min ahead'],
+      [{ timestamp: { low: 0, high: 0x7fffffff, unsigned: false } }, 'too_far_ahead', 'check the sender'],
+    ] as const) {
+      const series = series1('a', {
+        histograms: [...histograms, bad],
+        samples: [{ value: double(1), timestamp: NOW }],
+      });
+      const { keep, refused, histograms: taken } = judged(1, message1(series, series1('b', { histograms })));
       expect([...keep]).toEqual([0, 1]);
-      expect(refused).toMatchObject([{ reason: 'native_histogram', series: 1, samples: 2 }]);
-      expect(refused[0]!.example).toContain('native histograms are not stored yet');
+      expect(refused).toMatchObject([{ reason, series: 1, samples: 3 }]);
+      expect(refused[0]!.example).toContain(text);
+      expect(taken).toBe(1);
     }
   });
 
