@@ -93,10 +93,7 @@ function readable(
 
 function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteRequest[] {
   const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
-  const { seriesCount, sampleEnd, histogramEnd } = decoded;
-  /** Floats and histograms. */
-  const samplesBefore = (series: number): number =>
-    series === 0 ? 0 : sampleEnd[series - 1]! + histogramEnd[series - 1]!;
+  const { seriesCount } = decoded;
   const requests: WriteRequest[] = [];
   const add = (from: number, to: number): void => {
     const part = snappyCompress(sliceWrite(decoded, from, to));
@@ -106,12 +103,12 @@ function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteReque
       add(from, middle);
       add(middle, to);
     } else {
-      requests.push({ body: part, samples: samplesBefore(to) - samplesBefore(from), divisible });
+      requests.push({ body: part, samples: decoded.samplesBefore(to) - decoded.samplesBefore(from), divisible });
     }
   };
   for (let from = 0; from < seriesCount;) {
     let to = from + 1;
-    while (to < seriesCount && samplesBefore(to + 1) - samplesBefore(from) <= samplesMax) to++;
+    while (to < seriesCount && decoded.samplesBefore(to + 1) - decoded.samplesBefore(from) <= samplesMax) to++;
     add(from, to);
     from = to;
   }

@@ -212,6 +212,11 @@ export class Decoded {
     return series === 0 ? 0 : this.histogramEnd[series - 1]!;
   }
 
+  /** Samples of the series before `series`, floats and histograms. */
+  samplesBefore(series: number): number {
+    return series === 0 ? 0 : this.sampleEnd[series - 1]! + this.histogramEnd[series - 1]!;
+  }
+
   addSymbol(start: number, end: number): void {
     const i = this.symbolCount;
     if (i === this.symbolStart.length) {

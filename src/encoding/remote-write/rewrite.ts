@@ -44,7 +44,7 @@ type LabelsOf = (series: number) => readonly string[] | null;
 /** The new labels of a series that is kept; counts it, or its samples. */
 function keep(decoded: Decoded, s: number, labelsOf: LabelsOf, count: Count): readonly string[] | null {
   const labels = labelsOf(s);
-  if (labels === null) count.samplesDropped += decoded.sampleEnd[s]! - (s === 0 ? 0 : decoded.sampleEnd[s - 1]!);
+  if (labels === null) count.samplesDropped += decoded.samplesBefore(s + 1) - decoded.samplesBefore(s);
   else count.series++;
   return labels;
 }

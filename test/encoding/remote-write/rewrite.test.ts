@@ -14,8 +14,8 @@ const labelsOf = (decoded: Decoded) => {
   return (s: number) => rule(series[s]!.labels.flat(), s);
 };
 
-const samplesIn = (series: readonly { samples: readonly unknown[] }[]): number =>
-  series.reduce((sum, { samples }) => sum + samples.length, 0);
+const samplesIn = (series: readonly { samples: readonly unknown[]; histograms: number }[]): number =>
+  series.reduce((sum, { samples, histograms }) => sum + samples.length + histograms, 0);
 
 test('2.0: other labels, and all else as it was', () => {
   fc.assert(
