@@ -4,6 +4,7 @@
  *   when                     what                                              rows
  *   takeBaton                baton moves on; pages of gone targets end         2 (+ 1 record when a target is gone)
  *   alarm                    cron is silent: ask the Worker for a run          1
+ *   retarget                 targets vanish while a run goes on                0 (+ 1 record when one is gone)
  *   append (a flush)         parse → stale → encode → log                      1 a record; 1 a page whose series changed
  *   next / acknowledge       records after a cursor; the cursor moves          0 / 1
  *
@@ -117,6 +118,26 @@ export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
       throw error;
     }
     return { ownedUntilMs: untilMs === Infinity ? null : untilMs, wantedVersion: this.#config().wanted };
+  }
+
+  async retarget(
+    nowMs: number,
+    epoch: number,
+    configVersion: number,
+    targets: readonly string[],
+  ): Promise<FlushAnswer> {
+    const { untilMs } = ownedSlots(this.#baton(), epoch);
+    const { applied, wanted } = this.#config();
+    // What an older run knows of targets, or one of an older configuration, must not take away those of the newest.
+    if (untilMs === Infinity && configVersion >= applied) {
+      try {
+        this.#sql.transaction(() => this.#retire(nowMs, new Set(targets)));
+      } catch (error) {
+        this.#warm = null;
+        throw error;
+      }
+    }
+    return { ownedUntilMs: untilMs === Infinity ? null : untilMs, wantedVersion: wanted };
   }
 
   /** A reload: runs of an older version end at their next flush or read. */

@@ -31,6 +31,11 @@ export interface AgentDoor {
     nowMs: number,
     plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
   ): Promise<{ epoch: number }>;
+  /**
+   * The targets are others now: what it remembers of those that are gone for two intervals ends with stale markers, the others at a later
+   * baton. Refused, with the same answer, from any run but the newest.
+   */
+  retarget(nowMs: number, epoch: number, configVersion: number, targets: readonly string[]): Promise<FlushAnswer>;
   /** Appends scrapes in the order of their slots. Refuses what the epoch does not own and slots that are not newer than the target's last. */
   append(nowMs: number, epoch: number, external: Labels, scrapes: readonly Scraped[]): Promise<FlushAnswer>;
 }
@@ -60,6 +65,8 @@ export interface RoundPlan {
   readonly configVersion: number;
   readonly external: Labels;
   readonly targets: readonly Target[];
+  /** Tells the run, while it goes on, that its targets are others now; absent when they stay as they are. */
+  readonly listen?: (changed: (targets: readonly Target[]) => void) => void;
   readonly remotes: readonly string[];
 }
 
@@ -88,7 +95,10 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
 
   let end: RoundEnd = 'time is up';
   let ownedUntilMs = startMs + plan.runMs;
-  const nextSlot = plan.targets.map((target) => firstSlotAfter(target, startMs - 1));
+  let targets = plan.targets;
+  let nextSlot = new Map(targets.map((target) => [target.key, firstSlotAfter(target, startMs - 1)]));
+  /** The newest targets, while the agent does not know of them yet. */
+  let coming: readonly Target[] | null = null;
   const gathered: Scraped[] = [];
   let scraping = 0;
   let flushing: Promise<void> | null = null;
@@ -102,22 +112,59 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     const { error } = result;
     if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')
       doors.warn(error, { job_name: target.job, target: target.url });
-    gathered.push({ key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, result });
+    // A target that is gone meanwhile is not scraped any more, as if this one had been cut off.
+    if (nextSlot.has(target.key))
+      gathered.push({ key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, result });
     wake();
   };
+
+  const learn = ({ ownedUntilMs: untilMs, wantedVersion }: FlushAnswer): void => {
+    if (untilMs !== null && end === 'time is up') {
+      end = 'superseded';
+      ownedUntilMs = Math.min(ownedUntilMs, untilMs);
+    }
+    if (wantedVersion > plan.configVersion && end === 'time is up') {
+      end = 'reload';
+      ownedUntilMs = Math.min(ownedUntilMs, clock.now());
+    }
+  };
+
+  /** Takes over other targets. A target that stays keeps its place: no slot of it is lost or done twice. */
+  const retarget = async (next: readonly Target[]): Promise<void> => {
+    try {
+      const keys = next.map((target) => target.key);
+      const answer = await agent.retarget(clock.now(), epoch, plan.configVersion, keys);
+      learn(answer);
+      if (coming === next) coming = null;
+      if (end === 'time is up') {
+        const nowMs = clock.now();
+        const before = new Map(targets.map((target) => [target.key, target]));
+        const slots = nextSlot;
+        nextSlot = new Map(
+          next.map((target) => {
+            const same = before.get(target.key)?.intervalMs === target.intervalMs;
+            return [target.key, same ? slots.get(target.key)! : firstSlotAfter(target, nowMs - 1)];
+          }),
+        );
+        targets = next;
+        gathered.splice(0, Infinity, ...gathered.filter(({ key }) => nextSlot.has(key)));
+      }
+    } catch (error) {
+      retryAtMs = clock.now() + RETRY_MS;
+      doors.warn(`agent did not take other targets: ${String(error)}`);
+    }
+    flushing = null;
+    wake();
+  };
+  plan.listen?.((next) => {
+    coming = next;
+    wake();
+  });
 
   const flush = async (): Promise<void> => {
     const batch = takeBatch(gathered);
     try {
-      const answer = await agent.append(clock.now(), epoch, plan.external, batch);
-      if (answer.ownedUntilMs !== null && end === 'time is up') {
-        end = 'superseded';
-        ownedUntilMs = Math.min(ownedUntilMs, answer.ownedUntilMs);
-      }
-      if (answer.wantedVersion > plan.configVersion && end === 'time is up') {
-        end = 'reload';
-        ownedUntilMs = Math.min(ownedUntilMs, clock.now());
-      }
+      learn(await agent.append(clock.now(), epoch, plan.external, batch));
     } catch (error) {
       // The agent refuses slots that it has already, so handing in again is safe.
       gathered.unshift(...batch);
@@ -132,24 +179,32 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     const nowMs = clock.now();
     let wakeAtMs = Infinity;
     let ended = true;
-    plan.targets.forEach((target, i) => {
-      while (nextSlot[i]! <= nowMs && nextSlot[i]! < ownedUntilMs) {
-        void scrape(target, nextSlot[i]!);
-        nextSlot[i] = firstSlotAfter(target, nextSlot[i]!);
+    for (const target of targets) {
+      let slotMs = nextSlot.get(target.key)!;
+      while (slotMs <= nowMs && slotMs < ownedUntilMs) {
+        void scrape(target, slotMs);
+        slotMs = firstSlotAfter(target, slotMs);
+        nextSlot.set(target.key, slotMs);
       }
-      if (nextSlot[i]! < ownedUntilMs) {
+      if (slotMs < ownedUntilMs) {
         ended = false;
-        wakeAtMs = Math.min(wakeAtMs, nextSlot[i]!);
+        wakeAtMs = Math.min(wakeAtMs, slotMs);
       }
-    });
+    }
 
     const ending = ended && scraping === 0;
     if (ending && gathered.length === 0 && flushing === null) {
       if (end !== 'time is up' || nowMs >= ownedUntilMs) return end;
       wakeAtMs = Math.min(wakeAtMs, ownedUntilMs);
     }
+    const retargets = coming !== null && end === 'time is up' && nowMs < ownedUntilMs;
+    if (retargets && flushing === null && gathered.length === 0) {
+      if (retryAtMs <= nowMs) flushing = retarget(coming!);
+      else wakeAtMs = Math.min(wakeAtMs, retryAtMs);
+    }
     if (gathered.length > 0 && flushing === null) {
-      const dueMs = ending || bodyBytes(gathered) >= FLUSH_BODY_BYTES ? nowMs : oldestSlot(gathered) + FLUSH_AGE_MS;
+      const dueMs =
+        ending || retargets || bodyBytes(gathered) >= FLUSH_BODY_BYTES ? nowMs : oldestSlot(gathered) + FLUSH_AGE_MS;
       const atMs = Math.max(dueMs, retryAtMs);
       if (atMs <= nowMs) {
         if (ending && nowMs > ownedUntilMs + RUN_MS) {

@@ -18,6 +18,7 @@ function forgetful(stub: DurableObjectStub<Agent>, clock: SimClock): AgentDoor {
   const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
   return {
     takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
+    retarget: (nowMs, epoch, version, targets) => call(async () => await stub.retarget(nowMs, epoch, version, targets)),
     append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),
   };
 }
