@@ -3,13 +3,17 @@
 import { cutShard } from '../src/compact/cut.ts';
 import type { Config, RemoteWriteConfig } from '../src/config/model.ts';
 import { forwardRound } from '../src/forward/round.ts';
+import { groupsByJob } from '../src/discovery/discoveries.ts';
 import { targetsOf } from '../src/discovery/targets.ts';
+import { watch } from '../src/discovery/watch.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
+import type { Target } from '../src/scrape/target.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
 import { clock, info, network, tokens, warn } from './doors.ts';
+import { discoveryDoors, knownDiscoveries } from './discovery.ts';
 import { agents, catalogue, director, type Env, shards } from './env.ts';
 import type { Ingester } from './ingester.ts';
 
@@ -35,18 +39,63 @@ export async function rescueRun(env: Env, doors: CronDoors): Promise<void> {
 }
 
 async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number): Promise<void> {
-  for (;;) {
-    const { version, config } = await inForce(env);
-    const plan = {
-      runMs,
-      configVersion: version.version,
-      external: config.externalLabels,
-      targets: targetsOf(config),
-      remotes: config.remoteWrites.map((remote) => remote.name),
-    };
-    const doors = { clock, fetch: network, self, userAgent, bodyBytesMax: SCRAPE_BODY_BYTES_MAX, warn };
-    const ends = await Promise.all(agents(env).map((agent) => scrapeRound(plan, agent, doors)));
-    if (!ends.includes('reload')) return;
+  const watches: Promise<void>[] = [];
+  try {
+    for (;;) {
+      const { version, config } = await inForce(env);
+      const { discoveries, known, groups } = await knownDiscoveries(env, config);
+      await director(env).keepDiscoveries(
+        version.version,
+        discoveries.map(({ key }) => key),
+      );
+      const targets = new Live(targetsOf(config, groups));
+      const watching = watch(
+        discoveries,
+        known,
+        { store: director(env), discovery: discoveryDoors(env, userAgent), warn },
+        (now) => targets.set(targetsOf(config, groupsByJob(discoveries, now))),
+      );
+      watches.push(watching.done);
+      const plan = {
+        runMs,
+        configVersion: version.version,
+        external: config.externalLabels,
+        targets: targets.first,
+        listen: (changed: (now: readonly Target[]) => void) => targets.listen(changed),
+        remotes: config.remoteWrites.map((remote) => remote.name),
+      };
+      const doors = { clock, fetch: network, self, userAgent, bodyBytesMax: SCRAPE_BODY_BYTES_MAX, warn };
+      try {
+        const ends = await Promise.all(agents(env).map((agent) => scrapeRound(plan, agent, doors)));
+        if (!ends.includes('reload')) return;
+      } finally {
+        watching.stop();
+      }
+    }
+  } finally {
+    // A refresh that is under way is handed in before the run ends; it ends by itself.
+    await Promise.all(watches);
+  }
+}
+
+/** The targets of a run, as they change. */
+class Live {
+  readonly first: readonly Target[];
+  #now: readonly Target[];
+  readonly #listeners: ((now: readonly Target[]) => void)[] = [];
+
+  constructor(first: readonly Target[]) {
+    this.first = this.#now = first;
+  }
+
+  set(now: readonly Target[]): void {
+    this.#now = now;
+    for (const listener of this.#listeners) listener(now);
+  }
+
+  listen(listener: (now: readonly Target[]) => void): void {
+    this.#listeners.push(listener);
+    if (this.#now !== this.first) listener(this.#now);
   }
 }
 

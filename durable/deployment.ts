@@ -4,15 +4,16 @@ import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { loadConfig } from '../src/config/load.ts';
 import type { Config } from '../src/config/model.ts';
-import { NOTHING_DISCOVERED } from '../src/discovery/group.ts';
-import { resolveTargets } from '../src/discovery/targets.ts';
+import { kindOf } from '../src/discovery/kinds.ts';
+import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
-import type { AgentStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
+import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { LeaderCache } from '../src/receive/ha.ts';
 import { handleWrite } from '../src/receive/write.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayProblems } from './configuration.ts';
+import { type Known, knownDiscoveries } from './discovery.ts';
 import { agents, catalogue, director, type Env, ingester, secretsOf, shards } from './env.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
@@ -87,6 +88,8 @@ async function limitProblems(env: Env): Promise<readonly string[]> {
 async function status(env: Env, nowMs: number): Promise<SystemStatus> {
   const { version, config } = await inForce(env);
   const tenants = await director(env).tenants();
+  const discovery = await knownDiscoveries(env, config);
+  const resolved = resolveTargets(config, discovery.groups);
   const [reports, ingesters, blocks] = await Promise.all([
     Promise.all(agents(env).map((agent) => agent.report(nowMs))),
     Promise.all(tenants.flatMap((tenant) => shards(env, tenant).map((shard, i) => shard.report(nowMs, tenant, i)))),
@@ -95,15 +98,48 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
   return {
     nowMs,
     config: version,
-    agents: reports.map((report) => agentStatus(report, config)),
+    agents: reports.map((report) => agentStatus(report, config, resolved)),
+    discoveries: discoveryStatus(config, discovery),
     ingesters,
     blocks: blocks.flat(),
   };
 }
 
-function agentStatus({ journal, ...report }: AgentReport, config: Config): AgentStatus {
+function discoveryStatus(config: Config, { discoveries, states }: Known): DiscoveryStatus[] {
+  const fixed = config.scrapeConfigs.map(({ jobName, staticConfigs }): DiscoveryStatus => ({
+    job: jobName,
+    kind: 'static',
+    where: '',
+    intervalMs: null,
+    targets: staticConfigs.reduce((sum, group) => sum + group.targets.length, 0),
+    refreshedAtMs: null,
+    changedAtMs: null,
+    failures: 0,
+    error: null,
+  }));
+  const found = discoveries.map(({ key, job, config: asked, intervalMs }): DiscoveryStatus => {
+    const state = states.get(key);
+    return {
+      job,
+      kind: asked.kind,
+      where: kindOf(asked).where(asked),
+      intervalMs,
+      targets: state?.targets ?? 0,
+      refreshedAtMs: state?.refreshedAtMs ?? null,
+      changedAtMs: state?.changedAtMs ?? null,
+      failures: state?.failures ?? 0,
+      error: state?.error ?? null,
+    };
+  });
+  return [...fixed.filter(({ targets }) => targets > 0), ...found];
+}
+
+function agentStatus(
+  { journal, ...report }: AgentReport,
+  config: Config,
+  { targets, dropped, refused }: ResolvedTargets,
+): AgentStatus {
   const urls = new Map(config.remoteWrites.map((remote) => [remote.name, remote.url]));
-  const { targets, dropped, refused } = resolveTargets(config, NOTHING_DISCOVERED);
   return {
     ...report,
     remotes: report.remotes.map((remote) => ({ ...remote, url: urls.get(remote.name) ?? '' })),

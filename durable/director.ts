@@ -4,10 +4,13 @@
  *   when          what                                                      rows
  *   push          text → bucket (immutable key), then it is in force        1
  *   addTenant     the first write of a tenant                               1
+ *   discovered    what a run found out of targets                           0 when nothing changed; else 1, and 1 a 1.8 MB of groups
  */
 
 import { DurableObject } from 'cloudflare:workers';
 import type { ConfigVersion } from '../src/config/model.ts';
+import { Discoveries, type StoredDiscovery } from '../src/discovery/stored.ts';
+import type { Refresh } from '../src/discovery/watch.ts';
 import { Values } from '../src/log/table.ts';
 import { configKey } from '../src/model/tenant.ts';
 import { sqlOf } from './sql.ts';
@@ -19,10 +22,13 @@ export interface PushedConfig extends ConfigVersion {
 
 export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
   readonly #values: Values;
+  readonly #discoveries: Discoveries;
 
   constructor(state: DurableObjectState, env: { readonly BUCKET: R2Bucket }) {
     super(state, env);
-    this.#values = new Values(sqlOf(state.storage));
+    const sql = sqlOf(state.storage);
+    this.#values = new Values(sql);
+    this.#discoveries = new Discoveries(sql, this.#values);
   }
 
   /** The configuration that was pushed last; null while the bundled one is in force. `known` is the version that the caller has already. */
@@ -46,6 +52,24 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
         this.#values.set('config', config);
       return versionOf(config);
     }
+  }
+
+  /** What is known of discoveries, by their keys. The groups are null for those that the caller has, by the fingerprint in `known`. */
+  async discoveries(
+    keys: readonly string[],
+    known: Readonly<Record<string, string>>,
+  ): Promise<Readonly<Record<string, StoredDiscovery>>> {
+    return this.#discoveries.get(keys, known);
+  }
+
+  /** Takes what a refresh found. */
+  async discovered(nowMs: number, key: string, refresh: Refresh): Promise<void> {
+    this.#discoveries.put(nowMs, key, refresh);
+  }
+
+  /** Forgets all discoveries but these, when they are those of the configuration in force. */
+  async keepDiscoveries(version: number, keys: readonly string[]): Promise<void> {
+    if ((this.#values.get<PushedConfig | null>('config', null)?.version ?? 0) === version) this.#discoveries.keep(keys);
   }
 
   /** Tenants that ever wrote. */

@@ -17,6 +17,8 @@ export interface Env extends LogEnv {
   readonly NARTHEX_OPEN?: string;
   /** What each tenant may send (src/receive/settings.ts). */
   readonly NARTHEX_LIMITS?: string;
+  /** Where `dns_sd_configs` are resolved: a URL that answers `application/dns-json`. */
+  readonly NARTHEX_DNS_URL?: string;
   /** Secrets named NARTHEX_TOKENS… hold the tokens. */
   readonly [secret: `NARTHEX_TOKENS${string}`]: string | undefined;
 }

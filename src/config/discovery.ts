@@ -5,6 +5,7 @@
  * Source: Prometheus 3.14, `SDConfig` in discovery/{http,file,dns,consul,kubernetes}.
  */
 
+import { authorization, basicAuth } from './credentials.ts';
 import {
   discoveryInterval,
   fileName,
@@ -17,7 +18,7 @@ import {
   selector,
   separator,
   text,
-  textMapping,
+  texts,
 } from './fields.ts';
 import type { ConsulDiscovery, Credentials, DiscoveryConfig, DnsDiscovery, KubernetesDiscovery } from './model.ts';
 import * as z from './zod.ts';
@@ -31,11 +32,12 @@ const DEFAULT_REFRESH_MS = { http: 60_000, file: 300_000, dns: 30_000, consul: 3
 /** Prometheus watches, and has no key for this. */
 const KUBERNETES_REFRESH_MS = 30_000;
 
-/** What a kind that asks over HTTP takes for its requests; `schema.ts` knows how credentials are written. */
-interface HttpShape {
-  readonly basic_auth: z.core.$ZodType;
-  readonly authorization: z.core.$ZodType;
-}
+/** What a kind that asks over HTTP takes for its requests. */
+const http = {
+  basic_auth: z.optional(basicAuth),
+  authorization: z.optional(authorization),
+  follow_redirects: z.optional(flag),
+};
 
 const role = oneOf(...KUBERNETES_ROLES);
 const namespaces = mapping({ names: z.optional(list(nonEmpty('the name of a namespace'))) });
@@ -48,53 +50,48 @@ const attachMetadata = mapping({
   cronjob: z.optional(flag),
 });
 
-export function discoverySchemas<T extends HttpShape>(http: T) {
-  return {
-    http_sd_configs: mapping({
-      url: httpUrl,
-      refresh_interval: z.optional(discoveryInterval),
-      follow_redirects: z.optional(flag),
-      ...http,
-    }),
-    file_sd_configs: mapping({ files: list(fileName), refresh_interval: z.optional(discoveryInterval) }),
-    dns_sd_configs: mapping({
-      names: list(nonEmpty('a name in the DNS')),
-      type: z.optional(oneOf('SRV', 'A', 'AAAA', 'MX', 'NS')),
-      port: z.optional(port),
-      refresh_interval: z.optional(discoveryInterval),
-    }),
-    consul_sd_configs: mapping({
-      server: z.optional(nonEmpty('an address like consul.example.com:8500')),
-      path_prefix: z.optional(text),
-      token: z.optional(secretText),
-      datacenter: z.optional(text),
-      namespace: z.optional(text),
-      partition: z.optional(text),
-      tag_separator: z.optional(separator),
-      scheme: z.optional(oneOf('http', 'https')),
-      username: z.optional(text),
-      password: z.optional(secretText),
-      allow_stale: z.optional(flag),
-      services: z.optional(list(nonEmpty('the name of a service'))),
-      tags: z.optional(list(nonEmpty('a tag'))),
-      node_meta: z.optional(textMapping),
-      filter: z.optional(text),
-      health_filter: z.optional(text),
-      refresh_interval: z.optional(discoveryInterval),
-      follow_redirects: z.optional(flag),
-      ...http,
-    }),
-    kubernetes_sd_configs: mapping({
-      api_server: httpUrl,
-      role,
-      namespaces: z.optional(namespaces),
-      selectors: z.optional(list(selectors)),
-      attach_metadata: z.optional(attachMetadata),
-      follow_redirects: z.optional(flag),
-      ...http,
-    }),
-  };
-}
+export const discovery = {
+  http_sd_configs: mapping({
+    url: httpUrl,
+    refresh_interval: z.optional(discoveryInterval),
+    ...http,
+  }),
+  file_sd_configs: mapping({ files: list(fileName), refresh_interval: z.optional(discoveryInterval) }),
+  dns_sd_configs: mapping({
+    names: list(nonEmpty('a name in the DNS')),
+    type: z.optional(oneOf('SRV', 'A', 'AAAA', 'MX', 'NS')),
+    port: z.optional(port),
+    refresh_interval: z.optional(discoveryInterval),
+  }),
+  consul_sd_configs: mapping({
+    server: z.optional(nonEmpty('an address like consul.example.com:8500')),
+    path_prefix: z.optional(text),
+    token: z.optional(secretText),
+    datacenter: z.optional(text),
+    namespace: z.optional(text),
+    partition: z.optional(text),
+    tag_separator: z.optional(separator),
+    scheme: z.optional(oneOf('http', 'https')),
+    username: z.optional(text),
+    password: z.optional(secretText),
+    allow_stale: z.optional(flag),
+    services: z.optional(list(nonEmpty('the name of a service'))),
+    tags: z.optional(list(nonEmpty('a tag'))),
+    node_meta: z.optional(texts),
+    filter: z.optional(text),
+    health_filter: z.optional(text),
+    refresh_interval: z.optional(discoveryInterval),
+    ...http,
+  }),
+  kubernetes_sd_configs: mapping({
+    api_server: httpUrl,
+    role,
+    namespaces: z.optional(namespaces),
+    selectors: z.optional(list(selectors)),
+    attach_metadata: z.optional(attachMetadata),
+    ...http,
+  }),
+};
 
 /** The keys of the sections inside a kind. */
 export const DISCOVERY_SECTIONS = {
@@ -103,10 +100,10 @@ export const DISCOVERY_SECTIONS = {
   attach_metadata: Object.keys(attachMetadata.shape),
 };
 
-type Schemas = ReturnType<typeof discoverySchemas<{ basic_auth: z.core.$ZodType; authorization: z.core.$ZodType }>>;
-type Parsed<K extends keyof Schemas> = z.infer<Schemas[K]>;
-type ParsedLists = { readonly [K in keyof Schemas]?: readonly Parsed<K>[] | undefined };
-type ToCredentials = (parsed: unknown) => Credentials;
+type Kinds = typeof discovery;
+type Parsed<K extends keyof Kinds> = z.infer<Kinds[K]>;
+type ParsedLists = { readonly [K in keyof Kinds]?: readonly Parsed<K>[] | undefined };
+type ToCredentials = (parsed: Pick<Parsed<'http_sd_configs'>, 'basic_auth' | 'authorization'>) => Credentials;
 
 /** All discoveries of a scrape configuration, kind by kind. */
 export function toDiscoveries(parsed: ParsedLists, credentials: ToCredentials): DiscoveryConfig[] {

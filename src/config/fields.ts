@@ -136,6 +136,42 @@ export const tokenUrl = field('a URL like https://host/oauth2/token', (value) =>
 /** A secret that is no header of its own. */
 export const secret = field('a secret', (value) => (value === '' ? fail() : wellFormed(value)));
 
+/** Where a service discovery is asked. Never the deployment itself: it answers no such question, and an answer is not to be trusted that much. */
+export const httpUrl = field('a URL like https://host/path', (value) => {
+  const url = new URL(parseRemoteUrl(value));
+  return url.hostname === SELF ? fail('the deployment itself answers no discovery') : value;
+});
+
+/** Shorter ones cost more than they find. */
+export const discoveryInterval = field('a duration like 30s or 5m', (value) => {
+  const ms = parseDuration(value);
+  return ms === 0 || ms >= 1000 ? ms : fail('the shortest refresh_interval is 1s');
+});
+
+export const port = field('a port', (value) => {
+  const number = Number(value);
+  return /^[0-9]{1,5}$/.test(value) && number < 65_536 ? number : fail();
+});
+
+/** The pattern is Prometheus' (discovery/file). */
+export const fileName = field('a name like targets/*.json', (value) => {
+  if (!/^[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)$/.test(value))
+    fail('the name ends in .json, .yml or .yaml, and only its last part may hold one "*"');
+  if (/(^|\/)\.{1,2}(\/|$)/.test(value))
+    fail('no "." and ".." in a name: it names an object under files/ in the bucket');
+  return wellFormed(value);
+});
+
+/** Kubernetes checks the rest. */
+export const selector = field('a selector like app=web', wellFormed);
+
+export const separator = text;
+
+export const secretText = field('a secret', (value) => {
+  const unfit = headerProblem(value);
+  return unfit === undefined ? value : fail(unfit);
+});
+
 export const password = field('a password', wellFormed);
 
 export const credentials = field('credentials', (value) => {

@@ -41,6 +41,15 @@ function http(section: string): KnownKey[] {
   ];
 }
 
+/** Likewise for a service discovery. */
+function discovery(section: string): KnownKey[] {
+  return [
+    ...http(section),
+    ...keys(section, 'later', LATER, 'http_headers'),
+    ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2'),
+  ];
+}
+
 export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('', 'later', LATER, 'scrape_config_files otlp'),
   ...keys('', 'never', NO_RULES, 'rule_files alerting'),
@@ -53,12 +62,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('global', 'never', NO_RULES, 'evaluation_interval rule_query_offset'),
   ...keys('global', 'never', NO_FILES, 'query_log_file'),
 
-  ...keys(
-    'scrape_configs',
-    'later',
-    LATER,
-    'http_sd_configs file_sd_configs dns_sd_configs kubernetes_sd_configs consul_sd_configs',
-  ),
   ...keys(
     'scrape_configs',
     'later',
@@ -81,6 +84,17 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('remote_write', 'later', LATER, 'failed_request_logging'),
   ...http('remote_write').filter(({ key }) => key !== 'oauth2'),
   ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
+  ...discovery('http_sd_configs'),
+  ...discovery('consul_sd_configs'),
+  ...discovery('kubernetes_sd_configs'),
+  ...keys(
+    'kubernetes_sd_configs',
+    'never',
+    'a Worker has no files: use api_server and authorization',
+    'kubeconfig_file',
+  ),
+  ...keys('namespaces', 'never', 'Narthex runs in no pod, so in no namespace: name it', 'own_namespace'),
+
   ...keys(
     'remote_write',
     'never',

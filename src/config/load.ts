@@ -6,6 +6,7 @@
  * Write 2.0: it loses nothing of what a scrape saw.
  */
 
+import { toDiscoveries } from './discovery.ts';
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
 import { namesOf } from './names.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
@@ -129,6 +130,7 @@ function toScrapeConfig(
     metricRelabelConfigs: (parsed.metric_relabel_configs ?? []).map((rule) =>
       toRelabel(rule, names.metricNameValidationScheme),
     ),
+    discoveries: toDiscoveries(parsed, toCredentials),
   };
 }
 
@@ -150,10 +152,9 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
   };
 }
 
-function toCredentials({
-  basic_auth,
-  authorization,
-}: Pick<ParsedScrapeConfig, 'basic_auth' | 'authorization'>): Credentials {
+type ParsedCredentials = Pick<ParsedScrapeConfig, 'basic_auth' | 'authorization'>;
+
+function toCredentials({ basic_auth, authorization }: ParsedCredentials): Credentials {
   return {
     ...(basic_auth === undefined
       ? {}

@@ -88,6 +88,8 @@ export interface ScrapeConfig extends Credentials {
   readonly relabelConfigs: readonly RelabelConfig[];
   /** For samples, after the target's labels were added and before external ones are. */
   readonly metricRelabelConfigs: readonly RelabelConfig[];
+  /** The other `*_sd_configs`, in the order of their kinds. */
+  readonly discoveries: readonly DiscoveryConfig[];
 }
 
 /** Exposition formats, as `scrape_protocols` names them (Prometheus, config/config.go, `ScrapeProtocolsHeaders`). */
@@ -109,6 +111,78 @@ export interface StaticConfig {
   /** `host:port`, or `self`. */
   readonly targets: readonly string[];
   readonly labels: Labels;
+}
+
+/** How one kind of discovery is asked. `refreshIntervalMs` is how often. */
+export type DiscoveryConfig = HttpDiscovery | FileDiscovery | DnsDiscovery | ConsulDiscovery | KubernetesDiscovery;
+
+interface Refreshed {
+  readonly refreshIntervalMs: number;
+}
+
+interface OverHttp extends Refreshed, Credentials {
+  readonly followRedirects: boolean;
+}
+
+export interface HttpDiscovery extends OverHttp {
+  readonly kind: 'http';
+  readonly url: string;
+}
+
+export interface FileDiscovery extends Refreshed {
+  readonly kind: 'file';
+  /** Names of objects under `files/` in the bucket; the last part may hold one "*". */
+  readonly files: readonly string[];
+}
+
+export interface DnsDiscovery extends Refreshed {
+  readonly kind: 'dns';
+  readonly names: readonly string[];
+  readonly type: 'SRV' | 'A' | 'AAAA' | 'MX' | 'NS';
+  /** Of the targets; for SRV the record says it. */
+  readonly port: number;
+}
+
+export interface ConsulDiscovery extends OverHttp {
+  readonly kind: 'consul';
+  /** `host:port`. */
+  readonly server: string;
+  readonly scheme: 'http' | 'https';
+  readonly pathPrefix: string;
+  /** A secret. */
+  readonly token: string;
+  readonly datacenter: string;
+  readonly namespace: string;
+  readonly partition: string;
+  readonly tagSeparator: string;
+  readonly allowStale: boolean;
+  /** None means all. */
+  readonly services: readonly string[];
+  /** A service must have all of them. */
+  readonly tags: readonly string[];
+  readonly nodeMeta: readonly (readonly [name: string, value: string])[];
+  /** Of the catalogue, and of the health of a service, in Consul's own language. */
+  readonly filter: string;
+  readonly healthFilter: string;
+}
+
+export type KubernetesRole = 'node' | 'pod' | 'service' | 'endpoints' | 'endpointslice' | 'ingress';
+
+export interface KubernetesDiscovery extends OverHttp {
+  readonly kind: 'kubernetes';
+  readonly apiServer: string;
+  readonly role: KubernetesRole;
+  /** None means all. */
+  readonly namespaces: readonly string[];
+  readonly selectors: readonly { readonly role: KubernetesRole; readonly label: string; readonly field: string }[];
+  /** What more is looked up for each target. */
+  readonly attach: {
+    readonly node: boolean;
+    readonly namespace: boolean;
+    readonly deployment: boolean;
+    readonly job: boolean;
+    readonly cronJob: boolean;
+  };
 }
 
 export type RemoteWriteProto = 'prometheus.WriteRequest' | 'io.prometheus.write.v2.Request';

@@ -5,6 +5,7 @@
  */
 
 import { isBareIp } from './addresses.ts';
+import { checkDiscoveries } from './discovery-rules.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import type { ValidationScheme } from './model.ts';
 import { namesOf } from './names.ts';
@@ -47,6 +48,11 @@ export function checkRules(tree: Tree): Problem[] {
     const { metricNameValidationScheme: scheme } = namesOf(scrape, global);
     checkRelabels(scrape, 'relabel_configs', scheme, path, report);
     checkRelabels(scrape, 'metric_relabel_configs', scheme, path, report);
+    checkDiscoveries(scrape, path, {
+      report,
+      checkAuth: (section, at) => checkAuth(section, at, report),
+      warnIp: (at) => report(at, BARE_IP),
+    });
   }
   unique(
     scrapes.map((scrape) => scrape['job_name']),

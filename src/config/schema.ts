@@ -4,8 +4,6 @@
  */
 
 import {
-  authorizationType,
-  credentials,
   duration,
   escapingScheme,
   externalLabels,
@@ -18,7 +16,6 @@ import {
   oneOf,
   only,
   params,
-  password,
   positive,
   positiveDuration,
   regex,
@@ -35,24 +32,12 @@ import {
   validationScheme,
   whole,
 } from './fields.ts';
+import { authorization, basicAuth } from './credentials.ts';
+import { discovery, DISCOVERY_SECTIONS } from './discovery.ts';
 import * as z from './zod.ts';
 
 const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
 const list = <T extends z.core.$ZodType>(item: T) => z.optional(z.array(item, { error: 'a list' }));
-
-// Files of secrets are resolved already (`references.ts`).
-const basicAuth = mapping({
-  username: z.optional(text),
-  username_file: z.optional(text),
-  password: z.optional(password),
-  password_file: z.optional(text),
-});
-
-const authorization = mapping({
-  type: z.optional(authorizationType),
-  credentials: z.optional(credentials),
-  credentials_file: z.optional(text),
-});
 
 /** Of a scrape configuration, with the defaults of all under `global`. */
 const scrapeLimits = {
@@ -113,6 +98,11 @@ const scrapeConfig = mapping({
   static_configs: list(staticConfig),
   relabel_configs: list(relabelConfig),
   metric_relabel_configs: list(relabelConfig),
+  file_sd_configs: list(discovery.file_sd_configs),
+  http_sd_configs: list(discovery.http_sd_configs),
+  dns_sd_configs: list(discovery.dns_sd_configs),
+  consul_sd_configs: list(discovery.consul_sd_configs),
+  kubernetes_sd_configs: list(discovery.kubernetes_sd_configs),
 });
 
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
@@ -206,6 +196,8 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   relabel_configs: Object.keys(relabelConfig.shape),
   metric_relabel_configs: Object.keys(relabelConfig.shape),
   write_relabel_configs: Object.keys(relabelConfig.shape),
+  ...Object.fromEntries(Object.entries(discovery).map(([section, schema]) => [section, Object.keys(schema.shape)])),
+  ...DISCOVERY_SECTIONS,
   remote_write: Object.keys(remoteWrite.shape),
   queue_config: Object.keys(queueConfig.shape),
   metadata_config: Object.keys(metadataConfig.shape),

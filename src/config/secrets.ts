@@ -35,11 +35,12 @@ const KEYS: ReadonlySet<string> = new Set([
   'client_secret',
   'client_certificate_key',
   'secret_key',
+  'token',
   'key',
 ]);
 
 /** Whose keys are the user's own words. */
-const FREE: ReadonlySet<string> = new Set(['labels', 'external_labels', 'params']);
+const FREE: ReadonlySet<string> = new Set(['labels', 'external_labels', 'params', 'node_meta']);
 
 /** True when the value at this path is a secret, or a whole section that holds some. */
 export function isSecret(path: Path): boolean {

@@ -28,3 +28,7 @@ export const labelsOf = (record: Readonly<Record<string, string>>): Labels => la
 /** A target's own labels over those of its group. */
 export const merged = (target: Labels, group: Labels): Labels =>
   labelsFrom([...group, ...target].map(({ name, value }: Label): [string, string] => [name, value]));
+
+/** Go's net.JoinHostPort. */
+export const hostPort = (name: string, port: number | string): string =>
+  name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`;

@@ -89,6 +89,7 @@ export function visibleTo(tenant: string, status: SystemStatus): SystemStatus {
   return {
     ...status,
     agents: [],
+    discoveries: [],
     ingesters: status.ingesters.filter((ingester) => ingester.tenant === tenant),
     blocks: status.blocks.filter((block) => block.tenant === tenant),
   };

@@ -26,6 +26,7 @@ export interface MetricsExtra {
 export function renderMetrics(status: SystemStatus, extra: MetricsExtra): string {
   const out = new Exposition();
   deployment(out, status, extra);
+  discoveryMetrics(out, status);
   for (const agent of status.agents) agentMetrics(out, agent);
   for (const ingester of status.ingesters) ingesterMetrics(out, ingester);
   blockMetrics(out, status.blocks);
@@ -49,6 +50,38 @@ function deployment(out: Exposition, status: SystemStatus, extra: MetricsExtra):
   out
     .gauge('narthex_config_version', 'Version of the configuration in force, with where it came from.')
     .add(status.config.version, { source: status.config.source });
+}
+
+/** Prometheus' names; `config` is the job. The time of an update is of one that changed something. */
+function discoveryMetrics(out: Exposition, { discoveries }: SystemStatus): void {
+  const targets = out.gauge('prometheus_sd_discovered_targets', 'Current number of discovered targets.');
+  for (const [job, own] of Map.groupBy(discoveries, ({ job }) => job)) {
+    targets.add(
+      own.reduce((sum, discovery) => sum + discovery.targets, 0),
+      { name: 'scrape', config: job },
+    );
+  }
+  const failures = out.counter(
+    'prometheus_sd_refresh_failures_total',
+    'Number of refresh failures for the given SD mechanism.',
+  );
+  const updated = out.gauge(
+    'prometheus_sd_last_update_timestamp_seconds',
+    'Timestamp of the last update that changed the targets.',
+  );
+  const failing = out.gauge('narthex_sd_failing', '1 while the last refresh failed; the last good targets are kept.');
+  const asked = discoveries.filter(({ intervalMs }) => intervalMs !== null);
+  for (const [config, own] of Map.groupBy(asked, ({ job }) => job)) {
+    const changed = own.flatMap(({ changedAtMs }) => changedAtMs ?? []);
+    if (changed.length > 0) updated.add(Math.max(...changed) / 1000, { name: 'scrape', config });
+    for (const [mechanism, same] of Map.groupBy(own, ({ kind }) => kind)) {
+      failures.add(
+        same.reduce((sum, discovery) => sum + discovery.failures, 0),
+        { mechanism, config },
+      );
+      failing.add(same.some(({ error }) => error !== null) ? 1 : 0, { mechanism, config });
+    }
+  }
 }
 
 function agentMetrics(out: Exposition, agent: AgentStatus): void {

@@ -150,9 +150,27 @@ export interface BlockStatus {
   readonly files: readonly string[];
 }
 
+/** One `*_sd_configs` of a job, or its `static_configs` together. Times are Unix ms. */
+export interface DiscoveryStatus {
+  readonly job: string;
+  /** `static`, `http`, `file` …: what Prometheus calls the mechanism. */
+  readonly kind: string;
+  /** What is asked, for people. */
+  readonly where: string;
+  /** Null for static ones, which are never asked. */
+  readonly intervalMs: number | null;
+  readonly targets: number;
+  readonly refreshedAtMs: number | null;
+  readonly changedAtMs: number | null;
+  readonly failures: number;
+  /** Of the last refresh; the last good targets are kept. */
+  readonly error: string | null;
+}
+
 export interface SystemStatus {
   readonly nowMs: number;
   readonly config: ConfigVersion;
+  readonly discoveries: readonly DiscoveryStatus[];
   readonly agents: readonly AgentStatus[];
   readonly ingesters: readonly IngesterStatus[];
   readonly blocks: readonly BlockStatus[];

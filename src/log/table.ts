@@ -27,6 +27,10 @@ export class Values {
       JSON.stringify(value),
     );
   }
+
+  delete(name: string): void {
+    this.#sql.exec('DELETE FROM value WHERE name = ?', name);
+  }
 }
 
 /** Bytes by name, split over as many rows as they need. */

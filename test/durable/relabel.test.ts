@@ -45,6 +45,7 @@ it('all three kinds of relabelling, in the runtime, with the agent asleep before
   const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
   const agent: AgentDoor = {
     takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
+    retarget: async (...args) => await stub.retarget(...args),
     append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),
   };
   const fetch = (): Promise<Response> =>

@@ -56,6 +56,7 @@ beforeAll(async () => {
   const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
   const agent: AgentDoor = {
     takeBaton: (nowMs, plan) => call(async () => await (stub as DurableObjectStub<Agent>).takeBaton(nowMs, plan)),
+    retarget: async (...args) => await stub.retarget(...args),
     append: (...flush) => call(async () => await stub.append(...flush)),
   };
   const fetch = async (request: Request): Promise<Response> => {

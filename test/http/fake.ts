@@ -6,6 +6,7 @@ import type {
   AgentStatus,
   BlockStatus,
   ConsumerStatus,
+  DiscoveryStatus,
   IngesterStatus,
   LogStatus,
   SystemStatus,
@@ -100,6 +101,19 @@ export const agent = (over: Partial<AgentStatus> = {}): AgentStatus => ({
   ...over,
 });
 
+export const discovery = (over: Partial<DiscoveryStatus> = {}): DiscoveryStatus => ({
+  job: 'narthex',
+  kind: 'static',
+  where: '',
+  intervalMs: null,
+  targets: 1,
+  refreshedAtMs: null,
+  changedAtMs: null,
+  failures: 0,
+  error: null,
+  ...over,
+});
+
 export const ingester = (over: Partial<IngesterStatus> = {}): IngesterStatus => ({
   tenant: 'anonymous',
   shard: 0,
@@ -144,6 +158,7 @@ export const system = (over: Partial<SystemStatus> = {}): SystemStatus => ({
   nowMs: NOW,
   config: { source: 'bucket', version: 3, pushedAtMs: NOW - 2 * HOUR },
   agents: [agent()],
+  discoveries: [discovery()],
   ingesters: [ingester(), ingester({ tenant: 'acme' })],
   blocks: [block(), block({ tenant: 'acme', ulid: '01KAN5Z1D0M4V7Q8X2C3B4N5P7' })],
   ...over,

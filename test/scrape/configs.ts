@@ -30,5 +30,6 @@ export const scrapeConfig = (config: Partial<ScrapeConfig> = {}): ScrapeConfig =
   staticConfigs: [],
   relabelConfigs: [],
   metricRelabelConfigs: [],
+  discoveries: [],
   ...config,
 });

@@ -13,7 +13,7 @@ export interface Notice {
   readonly level: 'bad' | 'warn';
   readonly text: string;
   /** The section that shows it. */
-  readonly section: 'targets' | 'log' | 'receiver' | 'blocks' | null;
+  readonly section: 'targets' | 'discovery' | 'log' | 'receiver' | 'blocks' | null;
 }
 
 /** `problems` are those of the tokens. */
@@ -40,6 +40,12 @@ export function attention(status: SystemStatus, problems: readonly string[]): No
     }
     log(`the log of agent ${agent.name}`, 'log', agent.log);
   }
+  for (const { job, kind, error } of status.discoveries) {
+    if (error !== null) bad('discovery', `discovery of job ${job} (${kind}) fails; the last good targets are kept`);
+  }
+  const dropped = status.agents.flatMap((agent) => agent.droppedTargets);
+  const refused = dropped.filter(({ reason }) => reason !== null).length;
+  if (refused > 0) warn('targets', `${plural(refused, 'discovered target')} cannot be scraped`);
   for (const ingester of status.ingesters) {
     const whose = `receiver ${ingester.tenant}/${ingester.shard}`;
     if (!ingester.digest.healthy) bad('receiver', `${whose} cannot digest its log`);

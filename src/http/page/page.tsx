@@ -11,6 +11,7 @@ import { timestamp } from '../humanise.ts';
 import type { SystemStatus } from '../status.ts';
 import { attention } from './attention.ts';
 import { Blocks } from './blocks.tsx';
+import { Discoveries } from './discovery.tsx';
 import { Logs } from './log.tsx';
 import { Ago, Mark } from './parts.tsx';
 import { Receiver } from './receiver.tsx';
@@ -91,6 +92,7 @@ const Main: FC<PageProps> = ({ status, tenant, version, origin, problems }) => {
       <Summary status={status} deployment={deployment} />
       <Notices status={status} problems={deployment ? problems : []} />
       {deployment ? <Targets status={status} /> : null}
+      {deployment ? <Discoveries status={status} /> : null}
       {deployment ? <Logs status={status} /> : null}
       <Receiver status={status} origin={origin} />
       <Blocks status={status} />
