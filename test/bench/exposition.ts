@@ -14,7 +14,8 @@ export interface PageOptions {
 /** The page of the scrape number `scrape`, as bytes in a buffer of their own. */
 export function exposition({ series, churn }: PageOptions, scrape: number): Uint8Array<ArrayBuffer> {
   const lines: string[] = [];
-  const every = churn > 0 ? Math.round(1 / churn) : Infinity;
+  // NaN when none is: then no number is a multiple of it.
+  const every = churn > 0 ? Math.round(1 / churn) : NaN;
   for (let i = 0; i < series; i++) {
     const family = Math.floor(i / SERIES_A_FAMILY);
     const isCounter = family % 3 !== 0;
