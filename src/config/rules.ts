@@ -229,10 +229,11 @@ function checkFailureLog(section: Mapping, path: Path, report: Report): void {
 function checkSends(remote: Mapping, path: Path, report: Report): void {
   const say = (keys: readonly string[], expected: string, hint: string): void =>
     report([...path, ...keys], { expected, hint, level: 'warning', part: 'key' });
-  for (const key of ['send_exemplars', 'send_native_histograms']) {
-    if (/^(y|yes|on|true)$/i.test(String(remote[key]))) {
-      say([key], 'false', 'Narthex scrapes none yet: there is nothing to send');
-    }
+  if (/^(y|yes|on|true)$/i.test(String(remote['send_native_histograms']))) {
+    say(['send_native_histograms'], 'false', 'Narthex scrapes none yet: there is nothing to send');
+  }
+  if (/^(n|no|off|false)$/i.test(String(remote['send_exemplars']))) {
+    say(['send_exemplars'], 'true', 'exemplars are part of what is logged, and are always sent');
   }
   if (/^(n|no|off|false)$/i.test(String(mapping(remote['metadata_config'])['send']))) {
     say(['metadata_config', 'send'], 'true', METADATA);
