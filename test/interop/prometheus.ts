@@ -18,6 +18,8 @@ export interface PrometheusOptions {
   readonly config?: string;
   /** An existing TSDB to serve; a new empty one by default. */
   readonly dir?: string;
+  /** More of `--enable-feature`. */
+  readonly features?: readonly string[];
 }
 
 export const messages = { 1: 'prometheus.WriteRequest', 2: 'io.prometheus.write.v2.Request' } as const;
@@ -41,6 +43,7 @@ export async function startPrometheus(lab: Lab, options: PrometheusOptions): Pro
       }
     }
   }
+  for (const feature of options.features ?? []) args.push(`--enable-feature=${feature}`);
   const url = `http://127.0.0.1:${port}`;
   const started = lab.start(name, peer(`prometheus-${major}`), args);
   await waitUntil(`${name} is ready`, 60_000, async () => {
