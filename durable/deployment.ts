@@ -144,6 +144,11 @@ function agentStatus(
     ...report,
     remotes: report.remotes.map((remote) => ({ ...remote, url: urls.get(remote.name) ?? '' })),
     droppedTargets: [...refused, ...dropped.map((target) => ({ ...target, reason: null }))],
+    keepDroppedTargets: Object.fromEntries(
+      config.scrapeConfigs
+        .filter(({ keepDroppedTargets }) => keepDroppedTargets > 0)
+        .map(({ jobName, keepDroppedTargets }) => [jobName, keepDroppedTargets]),
+    ),
     targets: targets.map((target): TargetStatus => {
       const last = journal.targets[target.key];
       return {

@@ -96,6 +96,8 @@ export interface AgentStatus {
   readonly remotes: readonly ConsumerStatus[];
   readonly targets: readonly TargetStatus[];
   readonly droppedTargets: readonly DroppedTargetStatus[];
+  /** `keep_dropped_targets` of the jobs that set it: of those that a rule dropped, so many are shown. */
+  readonly keepDroppedTargets?: Readonly<Record<string, number>>;
   /** Highest sample timestamp ever appended, Unix ms. */
   readonly highestMs: number | null;
   /** Scrapes appended, and those refused, by reason; stored with the event. */

@@ -2,7 +2,7 @@
 
 import type { Labels } from '../model/labels.ts';
 import { prometheusDuration, redactedUrl, timestamp } from './humanise.ts';
-import type { DroppedTargetStatus, SystemStatus, TargetStatus } from './status.ts';
+import type { AgentStatus, DroppedTargetStatus, SystemStatus, TargetStatus } from './status.ts';
 
 /** Go's zero time: how Prometheus says "never". */
 const NEVER = '0001-01-01T00:00:00Z';
@@ -11,15 +11,15 @@ const NEVER = '0001-01-01T00:00:00Z';
 export function targetsData(status: SystemStatus, state: string | null, scrapePool: string | null): object {
   const wanted = (state ?? 'any').toLowerCase();
   const targets = status.agents.flatMap((agent) => agent.targets);
-  const dropped = status.agents
-    .flatMap((agent) => agent.droppedTargets)
-    .filter(({ job }) => scrapePool === null || job === scrapePool);
+  const isWanted = ({ job }: DroppedTargetStatus): boolean => scrapePool === null || job === scrapePool;
+  const dropped = status.agents.flatMap((agent) => agent.droppedTargets).filter(isWanted);
+  const kept = status.agents.flatMap(keptDropped).filter(isWanted);
   return {
     activeTargets:
       wanted === 'dropped'
         ? []
         : targets.filter((target) => scrapePool === null || target.job === scrapePool).map(activeTarget),
-    droppedTargets: wanted === 'active' ? [] : dropped.map(droppedTarget),
+    droppedTargets: wanted === 'active' ? [] : kept.map(droppedTarget),
     droppedTargetCounts: countsOf(dropped),
   };
 }
@@ -47,6 +47,16 @@ const droppedTarget = ({ job, discovered, reason }: DroppedTargetStatus): object
   scrapePool: job,
   ...(reason === null ? {} : { error: reason }),
 });
+
+/** The dropped targets that are shown: as many of each job as `keep_dropped_targets` says. What cannot be scraped is always among them. */
+function keptDropped({ droppedTargets, keepDroppedTargets = {} }: AgentStatus): DroppedTargetStatus[] {
+  const shown: Record<string, number> = {};
+  return droppedTargets.filter(({ job, reason }) => {
+    if (reason !== null) return true;
+    shown[job] = (shown[job] ?? 0) + 1;
+    return shown[job] <= (keepDroppedTargets[job] ?? Infinity);
+  });
+}
 
 function countsOf(dropped: readonly DroppedTargetStatus[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -108,6 +108,22 @@ describe('GET /api/v1/targets', () => {
     });
     expect(await of('?state=active')).toMatchObject({ activeTargets: [{}], droppedTargets: [] });
   });
+
+  it('has as many dropped ones as keep_dropped_targets says, and counts all', async () => {
+    const drop = (job: string, address: string, reason: string | null = null) => ({
+      job,
+      discovered: [{ name: '__address__', value: address }],
+      reason,
+    });
+    const droppedTargets = [drop('node', 'bad', 'no'), drop('node', 'a'), drop('node', 'b'), drop('web', 'c')];
+    const { ask } = start({}, system({ agents: [agent({ droppedTargets, keepDroppedTargets: { node: 1 } })] }));
+    const { data } = await body(await ask('GET', '/api/v1/targets'));
+    const addresses = (data['droppedTargets'] as { discoveredLabels: Record<string, string> }[]).map(
+      ({ discoveredLabels }) => discoveredLabels['__address__'],
+    );
+    expect(addresses).toEqual(['bad', 'a', 'c']);
+    expect(data['droppedTargetCounts']).toEqual({ node: 3, web: 1 });
+  });
 });
 
 describe('configuration', () => {
