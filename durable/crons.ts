@@ -64,7 +64,7 @@ async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number
         listen: (changed: (now: readonly Target[]) => void) => targets.listen(changed),
         remotes: config.remoteWrites.map((remote) => remote.name),
       };
-      const doors = { clock, fetch: network, self, userAgent, bodyBytesMax: SCRAPE_BODY_BYTES_MAX, warn };
+      const doors = { clock, fetch: network, self, tokens, userAgent, bodyBytesMax: SCRAPE_BODY_BYTES_MAX, warn };
       try {
         const ends = await Promise.all(agents(env).map((agent) => scrapeRound(plan, agent, doors)));
         if (!ends.includes('reload')) return;

@@ -34,7 +34,6 @@ function keys(section: string, plan: KnownKey['plan'], why: string, names: strin
 /** What a section that makes HTTP requests may hold besides what the schema has. */
 function http(section: string): KnownKey[] {
   return [
-    ...keys(section, 'later', LATER, 'oauth2'),
     ...keys(section, 'never', 'use authorization, as Prometheus advises', 'bearer_token bearer_token_file'),
     ...keys(section, 'never', NO_TLS, 'tls_config'),
     ...keys(section, 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
@@ -45,7 +44,7 @@ function http(section: string): KnownKey[] {
 function discovery(section: string): KnownKey[] {
   return [
     ...http(section),
-    ...keys(section, 'later', LATER, 'http_headers'),
+    ...keys(section, 'later', LATER, 'oauth2 http_headers'),
     ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2'),
   ];
 }
@@ -82,7 +81,7 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...http('scrape_configs'),
 
   ...keys('remote_write', 'later', LATER, 'failed_request_logging'),
-  ...http('remote_write').filter(({ key }) => key !== 'oauth2'),
+  ...http('remote_write'),
   ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
   ...discovery('http_sd_configs'),
   ...discovery('consul_sd_configs'),

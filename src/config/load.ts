@@ -122,6 +122,7 @@ function toScrapeConfig(
     keepDroppedTargets: parsed.keep_dropped_targets || global.keep_dropped_targets || 0,
     scrapeFailureLogFile: parsed.scrape_failure_log_file || global.scrape_failure_log_file || '',
     ...toCredentials(parsed),
+    ...toOAuth2(parsed.oauth2),
     staticConfigs: (parsed.static_configs ?? []).map(({ targets, labels }) => ({
       targets: targets ?? [],
       labels: labels ?? [],
@@ -184,6 +185,10 @@ function toIdentity({ oauth2, sigv4, azuread }: ParsedRemoteWrite): Pick<RemoteW
     const tokenUrl = `${host}/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`;
     return { oauth2: { clientId, clientSecret, tokenUrl, scopes: [scope], endpointParams: [] } };
   }
+  return toOAuth2(oauth2);
+}
+
+function toOAuth2(oauth2: ParsedScrapeConfig['oauth2']): Pick<ScrapeConfig, 'oauth2'> {
   if (oauth2 === undefined) return {};
   const isJwt = oauth2.grant_type !== undefined && oauth2.grant_type !== 'client_credentials';
   return {

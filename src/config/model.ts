@@ -44,6 +44,7 @@ export interface Credentials {
 }
 
 export interface ScrapeConfig extends Credentials {
+  readonly oauth2?: OAuth2Config;
   readonly jobName: string;
   readonly scrapeIntervalMs: number;
   /** Never above the interval. */

@@ -41,6 +41,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkProtocols(scrape, path, report);
     checkNames(scrape, global, path, report);
     checkAuth(scrape, path, report);
+    checkIdentity(scrape, path, report);
     checkHeaders(scrape, 'http_headers', path, report);
     checkMeaning(scrape, path, SCRAPE_NO_MEANING, report);
     checkFailureLog(scrape, path, report);
@@ -153,7 +154,7 @@ function checkRelabels(section: Mapping, key: string, scheme: ValidationScheme, 
   }
 }
 
-/** A remote says in one way who it is from. */
+/** A request says in one way who it is from. */
 function checkIdentity(remote: Mapping, path: Path, report: Report): void {
   const ways = ['basic_auth', 'authorization', 'oauth2', 'sigv4', 'azuread'];
   const set = ways.filter((way) => remote[way] !== undefined);

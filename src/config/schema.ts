@@ -74,6 +74,25 @@ const relabelConfig = mapping({
   action: z.optional(relabelAction),
 });
 
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+
+const oauth2 = mapping({
+  client_id: nonEmpty('a client id'),
+  client_secret: z.optional(secret),
+  client_secret_file: z.optional(text),
+  token_url: tokenUrl,
+  scopes: list(nonEmpty('a scope')),
+  endpoint_params: z.optional(texts),
+  grant_type: z.optional(oneOf('client_credentials', JWT_BEARER)),
+  client_certificate_key: z.optional(secret),
+  client_certificate_key_file: z.optional(text),
+  client_certificate_key_id: z.optional(text),
+  signature_algorithm: z.optional(oneOf('RS256', 'RS384', 'RS512')),
+  iss: z.optional(text),
+  audience: z.optional(text),
+  claims: z.optional(texts),
+});
+
 const scrapeConfig = mapping({
   job_name: nonEmpty('a job name'),
   scrape_interval: z.optional(interval),
@@ -95,6 +114,7 @@ const scrapeConfig = mapping({
   http_headers: z.optional(httpHeaders),
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
+  oauth2: z.optional(oauth2),
   static_configs: list(staticConfig),
   relabel_configs: list(relabelConfig),
   metric_relabel_configs: list(relabelConfig),
@@ -103,25 +123,6 @@ const scrapeConfig = mapping({
   dns_sd_configs: list(discovery.dns_sd_configs),
   consul_sd_configs: list(discovery.consul_sd_configs),
   kubernetes_sd_configs: list(discovery.kubernetes_sd_configs),
-});
-
-const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-
-const oauth2 = mapping({
-  client_id: nonEmpty('a client id'),
-  client_secret: z.optional(secret),
-  client_secret_file: z.optional(text),
-  token_url: tokenUrl,
-  scopes: list(nonEmpty('a scope')),
-  endpoint_params: z.optional(texts),
-  grant_type: z.optional(oneOf('client_credentials', JWT_BEARER)),
-  client_certificate_key: z.optional(secret),
-  client_certificate_key_file: z.optional(text),
-  client_certificate_key_id: z.optional(text),
-  signature_algorithm: z.optional(oneOf('RS256', 'RS384', 'RS512')),
-  iss: z.optional(text),
-  audience: z.optional(text),
-  claims: z.optional(texts),
 });
 
 const sigv4 = mapping({

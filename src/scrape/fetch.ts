@@ -4,7 +4,8 @@
  * The one invariant: it always ends, with a result, within the target's timeout and the body limit, whatever the target does.
  */
 
-import type { Credentials } from '../config/model.ts';
+import { authorizationOf, type Tokens } from '../forward/auth/authorize.ts';
+import { bearer, forget } from '../forward/auth/oauth2.ts';
 import { concat } from '../model/bytes.ts';
 import type { Clock, Fetch } from '../model/doors.ts';
 import { acceptHeader, bodyFormat, type BodyFormat } from './formats.ts';
@@ -35,6 +36,8 @@ export interface ScrapeResult {
 export interface ScrapeDoors {
   readonly clock: Clock;
   readonly fetch: Fetch;
+  /** For tokens of `oauth2`. */
+  readonly tokens: Tokens;
   readonly userAgent: string;
   readonly bodyBytesMax: number;
 }
@@ -95,15 +98,24 @@ async function follow(
   const origin = new URL(target.url).origin;
   let url = target.url;
   let trusted = true;
+  let refused = false;
   for (let redirects = 0; ; redirects++) {
     // Once a redirect has left the origin, no configured header is sent any more, not even back at home.
     trusted &&= new URL(url).origin === origin;
-    const headers = headersOf(target, doors.userAgent, trusted);
+    const asking = headersOf(target, doors, trusted);
+    asking.catch(() => undefined);
+    const headers = await Promise.race([asking, deadline]);
     const asked = doors.fetch(new Request(url, { headers, redirect: 'manual', signal }));
     asked.catch(() => undefined);
     const response = await Promise.race([asked, deadline]);
     if (response.status === 200) return response;
     void response.body?.cancel().catch(() => undefined);
+    // A token may have been withdrawn: once with another.
+    const { oauth2 } = target.config;
+    if (response.status === 401 && trusted && !refused && oauth2 !== undefined && forget(oauth2, doors.tokens)) {
+      refused = true;
+      continue;
+    }
     const location = response.headers.get('location');
     if (!target.config.followRedirects || !REDIRECTS.includes(response.status) || location === null) {
       throw new ScrapeError(`server returned HTTP status ${response.status} ${response.statusText}`.trimEnd());
@@ -127,7 +139,11 @@ function redirected(from: string, location: string): string {
   return to.href;
 }
 
-function headersOf({ config, timeoutMs }: Target, userAgent: string, trusted: boolean): Headers {
+async function headersOf(
+  { config, timeoutMs }: Target,
+  { clock, fetch, tokens, userAgent }: ScrapeDoors,
+  trusted: boolean,
+): Promise<Headers> {
   const headers = new Headers({
     accept: acceptHeader(config.scrapeProtocols, config.metricNameEscapingScheme),
     'accept-encoding': config.enableCompression ? 'gzip' : 'identity',
@@ -136,17 +152,12 @@ function headersOf({ config, timeoutMs }: Target, userAgent: string, trusted: bo
   });
   if (!trusted) return headers;
   for (const [name, value] of config.httpHeaders) headers.append(name, value);
-  const authorization = authorizationOf(config);
+  const authorization =
+    config.oauth2 === undefined
+      ? authorizationOf(config)
+      : `Bearer ${await bearer(config.oauth2, { clock, fetch, tokens })}`;
   if (authorization !== null) headers.set('authorization', authorization);
   return headers;
-}
-
-function authorizationOf({ basicAuth, authorization }: Credentials): string | null {
-  if (basicAuth !== undefined) {
-    const bytes = new TextEncoder().encode(`${basicAuth.username}:${basicAuth.password}`);
-    return `Basic ${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))}`;
-  }
-  return authorization === undefined ? null : `${authorization.type} ${authorization.credentials}`;
 }
 
 /** Reads a body, decompressed by `fetch`, up to the limit. */

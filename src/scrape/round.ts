@@ -5,6 +5,7 @@
  * The one invariant: a slot that it began is handed in, or its loss is reported.
  */
 
+import type { Tokens } from '../forward/auth/authorize.ts';
 import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Clock, Fetch } from '../model/doors.ts';
@@ -53,6 +54,8 @@ export interface RoundDoors {
   readonly fetch: Fetch;
   /** The deployment itself, in process; only for targets that the configuration names literally. */
   readonly self: Fetch;
+  /** OAuth 2.0 tokens of this isolate. */
+  readonly tokens: Tokens;
   readonly userAgent: string;
   readonly bodyBytesMax: number;
   /** A line for the deployment's log. */

@@ -38,7 +38,15 @@ async function run(name: string, first: readonly Target[], changes: readonly [at
   };
   let changed: (now: readonly Target[]) => void = () => undefined;
   const plan = { runMs: 120_000, configVersion: 1, external: [], targets: first, remotes: ['sink'] };
-  const doors = { clock, fetch, self: fetch, userAgent: 'sim', bodyBytesMax: 1e6, warn: () => undefined };
+  const doors = {
+    clock,
+    fetch,
+    self: fetch,
+    tokens: new Map(),
+    userAgent: 'sim',
+    bodyBytesMax: 1e6,
+    warn: () => undefined,
+  };
   const round = scrapeRound({ ...plan, listen: (listener) => (changed = listener) }, agent, doors);
   for (const [atMs, now] of changes) {
     await clock.advanceTo(T0 + atMs);

@@ -62,6 +62,7 @@ remote_write: [{ url: 'http://sink/' }]
     clock,
     fetch,
     self: fetch,
+    tokens: new Map(),
     userAgent: 'sim',
     bodyBytesMax: 1e6,
     warn: (message: string) => warnings.push(message),

@@ -69,6 +69,7 @@ beforeAll(async () => {
     clock,
     fetch,
     self: fetch,
+    tokens: new Map(),
     userAgent: 'sim',
     bodyBytesMax: 1e6,
     warn: (message: string) => warnings.push(message),

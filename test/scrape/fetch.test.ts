@@ -40,7 +40,7 @@ const text = (body: BodyInit | null, init: ResponseInit = {}): Response =>
   new Response(body, { headers: { 'content-type': 'text/plain; version=0.0.4' }, ...init });
 
 function scrape(fetch: Fetch, it = target(), clock = new HandClock(SLOT), bodyBytesMax = 1000): Promise<ScrapeResult> {
-  return scrapeTarget(it, SLOT, { clock, fetch, userAgent: 'Narthex/1', bodyBytesMax });
+  return scrapeTarget(it, SLOT, { clock, fetch, tokens: new Map(), userAgent: 'Narthex/1', bodyBytesMax });
 }
 
 describe('a scrape', () => {
@@ -93,6 +93,53 @@ describe('a scrape', () => {
       body: null,
       format: 'text',
       error: 'target_limit exceeded (number of targets: 3, limit: 2)',
+    });
+  });
+
+  describe('with oauth2', () => {
+    const oauth2 = {
+      clientId: 'id',
+      clientSecret: 'hunter2',
+      tokenUrl: 'https://tokens.test/',
+      scopes: [],
+      endpointParams: [],
+    };
+    /** A token server that counts, and a target that takes some of the tokens. */
+    function world(takes: (token: string) => boolean, tokenStatus = 200): { fetch: Fetch; asked: string[] } {
+      const asked: string[] = [];
+      const fetch: Fetch = async (request) => {
+        const { host } = new URL(request.url);
+        const authorization = request.headers.get('authorization') ?? '';
+        asked.push(host === 'tokens.test' ? host : `${host} ${authorization}`);
+        const n = asked.filter((one) => one === 'tokens.test').length;
+        if (host === 'tokens.test')
+          return Response.json({ access_token: `t${n}`, expires_in: 3600 }, { status: tokenStatus });
+        return takes(authorization) ? text('a 1\n') : new Response('', { status: 401 });
+      };
+      return { fetch, asked };
+    }
+
+    test('asks for a token first, and for another when it was refused', async () => {
+      const { fetch, asked } = world((token) => token === 'Bearer t2');
+      expect((await scrape(fetch, target({ oauth2 }))).error).toBeNull();
+      expect(asked).toEqual(['tokens.test', 'a.test:9100 Bearer t1', 'tokens.test', 'a.test:9100 Bearer t2']);
+    });
+
+    test('fails when no token is taken, or none is to be had', async () => {
+      const { fetch, asked } = world(() => false);
+      expect((await scrape(fetch, target({ oauth2 }))).error).toBe('server returned HTTP status 401');
+      expect(asked).toHaveLength(4);
+      const { error } = await scrape(world(() => true, 500).fetch, target({ oauth2 }));
+      expect(error).toMatch(/^cannot scrape a\.test:9100: the token server answered 500/);
+      expect(error).not.toContain('hunter2');
+    });
+
+    test('a token server that hangs is the timeout’s', async () => {
+      const clock = new HandClock(SLOT);
+      const waiting = scrape(() => new Promise(() => undefined), target({ oauth2 }), clock);
+      await Promise.resolve();
+      clock.move(10_000);
+      expect((await waiting).error).toMatch(/^no complete answer within the timeout of 10 s/);
     });
   });
 
