@@ -3,13 +3,15 @@
 import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { loadConfig } from '../src/config/load.ts';
-import type { Config } from '../src/config/model.ts';
+import { toOtlpConfig } from '../src/config/otlp.ts';
+import type { Config, OtlpConfig } from '../src/config/model.ts';
 import { kindOf } from '../src/discovery/kinds.ts';
 import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
 import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { LeaderCache } from '../src/receive/ha.ts';
-import { handleWrite } from '../src/receive/write.ts';
+import { handleOtlp } from '../src/receive/otlp/write.ts';
+import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayProblems } from './configuration.ts';
@@ -18,6 +20,9 @@ import { agents, catalogue, director, type Env, ingester, secretsOf, shards } fr
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
 const SNAPSHOT_MS = 15_000;
+
+const OTLP_CONFIG_MS = 10_000;
+let otlp: { readonly config: OtlpConfig; readonly untilMs: number } | null = null;
 
 /** Counted in this isolate's memory only. */
 const counts: Record<string, number> = {};
@@ -43,26 +48,11 @@ export function services(env: Env, nowMs: number): Services {
       return { ok: true, version };
     },
     limitProblems: () => limitProblems(env),
-    write: async (request, tenant) => {
-      const settings = limitsInForce(env).of(tenant);
-      return await handleWrite(request, tenant, {
-        limits: settings.receive,
-        hashSeries: settings.shard.seriesMax !== null,
-        nowMs,
-        count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
-        leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,
-        append: async (to, records, about) => {
-          if (!knownTenants.has(to)) {
-            await director(env).addTenant(to);
-            knownTenants.add(to);
-          }
-          const terms = { limits: settings.shard, relay: settings.relay, ...about };
-          const result = await ingester(env, to, 0).append(nowMs, records, terms);
-          if (result.ok && result.leader !== undefined && about.replica !== null)
-            leaders.set(to, about.replica.cluster, result.leader, nowMs);
-          return result;
-        },
-      });
+    write: (request, tenant) => handleWrite(request, tenant, writeDeps(env, tenant, nowMs)),
+    writeOtlp: (request, tenant) => {
+      const config = () => otlpConfig(env, nowMs);
+      // HA pairs are Prometheus', which send remote write.
+      return handleOtlp(request, tenant, { ...writeDeps(env, tenant, nowMs), leader: null, config });
     },
     snapshot: (tenant, name) => snapshot(env, tenant, name, nowMs),
     snapshotBlocks: async (tenant, name) => {
@@ -72,6 +62,37 @@ export function services(env: Env, nowMs: number): Services {
     },
     file: (key) => bucketOf(env.BUCKET).get(key),
   };
+}
+
+function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
+  const settings = limitsInForce(env).of(tenant);
+  return {
+    limits: settings.receive,
+    hashSeries: settings.shard.seriesMax !== null,
+    nowMs,
+    count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
+    leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,
+    append: async (to, records, about) => {
+      if (!knownTenants.has(to)) {
+        await director(env).addTenant(to);
+        knownTenants.add(to);
+      }
+      const terms = { limits: settings.shard, relay: settings.relay, ...about };
+      const result = await ingester(env, to, 0).append(nowMs, records, terms);
+      if (result.ok && result.leader !== undefined && about.replica !== null)
+        leaders.set(to, about.replica.cluster, result.leader, nowMs);
+      return result;
+    },
+  };
+}
+
+/** How OTLP is translated, asked of the director once in a while: a change may take so long to be seen by all. */
+async function otlpConfig(env: Env, nowMs: number): Promise<OtlpConfig> {
+  if (otlp === null || otlp.untilMs <= nowMs) {
+    const { config } = await inForce(env);
+    otlp = { config: config.otlp ?? toOtlpConfig({}), untilMs: nowMs + OTLP_CONFIG_MS };
+  }
+  return otlp.config;
 }
 
 async function limitProblems(env: Env): Promise<readonly string[]> {

@@ -9,6 +9,7 @@
 import { toDiscoveries } from './discovery.ts';
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
 import { namesOf } from './names.ts';
+import { toOtlpConfig } from './otlp.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
 import { resolveSecrets, type Secrets } from './references.ts';
@@ -77,13 +78,14 @@ function shortened(problems: readonly Problem[]): Problem[] {
   return [...sortProblems(shown), rest];
 }
 
-function toConfig({ global = {}, scrape_configs = [], remote_write = [] }: ParsedConfig): Config {
+function toConfig({ global = {}, scrape_configs = [], remote_write = [], otlp }: ParsedConfig): Config {
   const intervalMs = global.scrape_interval || DEFAULT_INTERVAL_MS;
   const timeoutMs = global.scrape_timeout || Math.min(DEFAULT_TIMEOUT_MS, intervalMs);
   return {
     externalLabels: global.external_labels ?? [],
     scrapeConfigs: scrape_configs.map((scrape) => toScrapeConfig(scrape, global, intervalMs, timeoutMs)),
     remoteWrites: remote_write.map((remote) => toRemoteWrite(remote, global.metric_name_validation_scheme || 'utf8')),
+    ...(otlp === undefined ? {} : { otlp: toOtlpConfig(otlp) }),
   };
 }
 

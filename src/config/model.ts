@@ -6,6 +6,27 @@ export interface Config {
   readonly externalLabels: Labels;
   readonly scrapeConfigs: readonly ScrapeConfig[];
   readonly remoteWrites: readonly RemoteWriteConfig[];
+  /** Absent: Prometheus' defaults. */
+  readonly otlp?: OtlpConfig;
+}
+
+export type TranslationStrategy =
+  | 'UnderscoreEscapingWithSuffixes'
+  | 'UnderscoreEscapingWithoutSuffixes'
+  | 'NoUTF8EscapingWithSuffixes'
+  | 'NoTranslation';
+
+/** How OTLP becomes series. Attributes are named as OTLP names them. */
+export interface OtlpConfig {
+  readonly translationStrategy: TranslationStrategy;
+  readonly promoteResourceAttributes: readonly string[];
+  readonly promoteAllResourceAttributes: boolean;
+  /** Of all, those that are not promoted. */
+  readonly ignoreResourceAttributes: readonly string[];
+  readonly keepIdentifyingResourceAttributes: boolean;
+  readonly promoteScopeMetadata: boolean;
+  readonly labelNameUnderscoreSanitization: boolean;
+  readonly labelNamePreserveMultipleUnderscores: boolean;
 }
 
 export type RelabelAction =

@@ -34,6 +34,18 @@ export function checkRules(tree: Tree): Problem[] {
   checkFailureLog(global, ['global'], report);
   const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
 
+  const otlp = mapping(valueAt(tree.value, ['otlp']));
+  const promotesAll = /^(y|yes|on|true)$/i.test(String(otlp['promote_all_resource_attributes']));
+  if (promotesAll && list(otlp['promote_resource_attributes']).length > 0) {
+    report(['otlp', 'promote_resource_attributes'], {
+      expected: 'nothing beside promote_all_resource_attributes',
+      hint: 'ignore_resource_attributes names those that are not promoted',
+    });
+  }
+  if (!promotesAll && list(otlp['ignore_resource_attributes']).length > 0) {
+    report(['otlp', 'ignore_resource_attributes'], { expected: 'promote_all_resource_attributes: true beside it' });
+  }
+
   const scrapes = list(valueAt(tree.value, ['scrape_configs'])).map(mapping);
   for (const [i, scrape] of scrapes.entries()) {
     const path = ['scrape_configs', i];

@@ -176,10 +176,29 @@ const remoteWrite = mapping({
   write_relabel_configs: list(relabelConfig),
 });
 
+const otlp = mapping({
+  translation_strategy: z.optional(
+    oneOf(
+      'UnderscoreEscapingWithSuffixes',
+      'UnderscoreEscapingWithoutSuffixes',
+      'NoUTF8EscapingWithSuffixes',
+      'NoTranslation',
+    ),
+  ),
+  promote_resource_attributes: list(nonEmpty('the name of a resource attribute')),
+  promote_all_resource_attributes: z.optional(flag),
+  ignore_resource_attributes: list(nonEmpty('the name of a resource attribute')),
+  keep_identifying_resource_attributes: z.optional(flag),
+  promote_scope_metadata: z.optional(flag),
+  label_name_underscore_sanitization: z.optional(flag),
+  label_name_preserve_multiple_underscores: z.optional(flag),
+});
+
 export const configSchema = mapping({
   global: z.optional(global),
   scrape_configs: list(scrapeConfig),
   remote_write: list(remoteWrite),
+  otlp: z.optional(otlp),
 });
 
 export type ParsedConfig = z.infer<typeof configSchema>;
@@ -200,6 +219,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.entries(discovery).map(([section, schema]) => [section, Object.keys(schema.shape)])),
   ...DISCOVERY_SECTIONS,
   remote_write: Object.keys(remoteWrite.shape),
+  otlp: Object.keys(otlp.shape),
   queue_config: Object.keys(queueConfig.shape),
   metadata_config: Object.keys(metadataConfig.shape),
   oauth2: Object.keys(oauth2.shape),

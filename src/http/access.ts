@@ -31,6 +31,7 @@ export const ACCESS = {
   'POST /-/reload': adminDeployment,
   'GET /metrics': read,
   'ALL /api/v1/write': write,
+  'ALL /api/v1/otlp/v1/metrics': write,
   'GET /api/v1/targets': read,
   'GET /api/v1/status/config': readDeployment,
   'GET /api/v1/status/buildinfo': read,

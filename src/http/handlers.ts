@@ -67,6 +67,8 @@ const metrics: Handler = async (c, caller, memory) => {
 
 const write: Handler = (c, caller) => c.env.services.write(c.req.raw, caller.tenant);
 
+const writeOtlp: Handler = (c, caller) => c.env.services.writeOtlp(c.req.raw, caller.tenant);
+
 const targets: Handler = async (c, caller, memory) => {
   const status = visibleTo(caller.tenant, await memory.status(c.env.services));
   return success(targetsData(status, c.req.query('state') ?? null, c.req.query('scrapePool') ?? null));
@@ -182,6 +184,7 @@ export const HANDLERS: Record<Route, Handler> = {
   'POST /-/reload': reload,
   'GET /metrics': metrics,
   'ALL /api/v1/write': write,
+  'ALL /api/v1/otlp/v1/metrics': writeOtlp,
   'GET /api/v1/targets': targets,
   'GET /api/v1/status/config': config,
   'GET /api/v1/status/buildinfo': buildinfo,

@@ -29,6 +29,8 @@ export interface Services {
   reload(): Promise<Reloaded>;
   /** `POST /api/v1/write`, method check included; access has been granted. */
   write(request: Request, tenant: string): Promise<Response>;
+  /** The same for `POST /api/v1/otlp/v1/metrics`. */
+  writeOtlp(request: Request, tenant: string): Promise<Response>;
   /** What is wrong with the limits of tenants, a line each; limits with a mistake do not hold. */
   limitProblems(): Promise<readonly string[]>;
   /** Begins or continues a snapshot; `null` lets it choose a name. Answers null for a name that nobody makes or made. `progress` is a sentence for people. */

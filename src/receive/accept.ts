@@ -99,12 +99,41 @@ export function accept(
     }
     decoded = decodeWrite(schema, dropLabel(decoded, REPLICA));
   }
+  return judge(decoded, replica === null ? body : null, replica, limits, nowMs, hashSeries);
+}
+
+/** As `accept`, for a message that was made here: it was never compressed. */
+export function acceptMessage(
+  schema: Schema,
+  message: Uint8Array,
+  limits: ReceiveLimits,
+  nowMs: number,
+  { hashSeries = false }: AcceptOptions = {},
+): Accepted | NotAccepted {
+  try {
+    return judge(decodeWrite(schema, message), null, null, limits, nowMs, hashSeries);
+  } catch (error) {
+    if (error instanceof TooManyError) return tooLarge(error.message);
+    throw error;
+  }
+}
+
+/** `body` is the compressed message when it may become a record as it is, else null. */
+function judge(
+  decoded: Decoded,
+  body: Uint8Array | null,
+  replica: Replica | null,
+  limits: ReceiveLimits,
+  nowMs: number,
+  hashSeries: boolean,
+): Accepted | NotAccepted {
+  const { schema } = decoded;
   const judged = validate(decoded, limits, nowMs);
   const records: ReceivedRecord[] = [];
   if (judged.series > 0) {
     const packer: Packer = { decoded, judged, limits: limits.record, nowMs, records, bytes: 0 };
     const whole = { bytes: decoded.message.length, samples: judged.samples + judged.histograms };
-    if (replica === null && judged.refused.length === 0 && fits(whole, body, limits.record)) {
+    if (body !== null && judged.refused.length === 0 && fits(whole, body, limits.record)) {
       records.push({ schema, body: owned(body), ...spanOf(packer, 0, decoded.seriesCount) });
     } else if (!pack(packer, 0, decoded.seriesCount)) {
       const { bodyBytesMax, messageBytesMax, samplesMax } = limits.record;

@@ -55,7 +55,7 @@ export interface AboutRecords {
 /** How long a sender should wait when the log cannot be reached at all. */
 const RETRY_AFTER_S = 5;
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   readonly message?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -117,7 +117,7 @@ async function write(
 }
 
 /** Appends what was accepted, counts what became of all of it, and says so. */
-async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
+export async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
   const { samples, histograms, exemplars, refused, message } = accepted;
   if (accepted.records.length > 0) {
     const result = await appendOrRetry(accepted, tenant, deps);

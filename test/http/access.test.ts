@@ -41,6 +41,7 @@ const EXPECTED: Record<Route, Verdicts> = {
   'POST /-/reload': ADMIN_OWN_DEPLOYMENT,
   'GET /metrics': READ,
   'ALL /api/v1/write': WRITE,
+  'ALL /api/v1/otlp/v1/metrics': WRITE,
   'GET /api/v1/targets': READ,
   'GET /api/v1/status/config': READ_OWN_DEPLOYMENT,
   'GET /api/v1/status/buildinfo': READ,
@@ -70,7 +71,7 @@ const EXPECTED: Record<Route, Verdicts> = {
 };
 
 /** Services that a route may call; everything else of the deployment is not its business. */
-const MUTATING = ['pushConfig', 'reload', 'write', 'snapshot'];
+const MUTATING = ['pushConfig', 'reload', 'write', 'writeOtlp', 'snapshot'];
 
 function requestOf(route: string): { method: string; path: string } {
   const [method, path] = route.split(' ') as [string, string];

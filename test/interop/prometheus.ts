@@ -20,6 +20,8 @@ export interface PrometheusOptions {
   readonly dir?: string;
   /** More of `--enable-feature`. */
   readonly features?: readonly string[];
+  /** Whether it takes OTLP; only 3 does. */
+  readonly otlp?: boolean;
 }
 
 export const messages = { 1: 'prometheus.WriteRequest', 2: 'io.prometheus.write.v2.Request' } as const;
@@ -37,6 +39,7 @@ export async function startPrometheus(lab: Lab, options: PrometheusOptions): Pro
     else args.push('--agent', '--enable-feature=metadata-wal-records');
   } else {
     args.push(`--storage.tsdb.path=${dir}`, '--storage.tsdb.retention.time=10y', '--web.enable-remote-write-receiver');
+    if (options.otlp === true) args.push('--web.enable-otlp-receiver');
     if (major === 3) {
       for (const message of Object.values(messages)) {
         args.push(`--web.remote-write-receiver.accepted-protobuf-messages=${message}`);

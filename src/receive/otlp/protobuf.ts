@@ -1,0 +1,291 @@
+/**
+ * Reads `ExportMetricsServiceRequest` (opentelemetry-proto, collector/metrics/v1/metrics_service.proto) from protobuf. It decodes, and judges
+ * nothing but the encoding.
+ *
+ * Invariant: what it makes is bounded by OBJECTS_MAX, whatever the bytes claim; damage is a DecodeError with its place.
+ */
+
+import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../../encoding/protobuf-reader.ts';
+import {
+  type AnyValue,
+  type Attributes,
+  type Metric,
+  type MetricKind,
+  msOfNanos,
+  NOTHING,
+  OBJECTS_MAX,
+  ofDouble,
+  ofList,
+  ofMapping,
+  ofPlain,
+  ofText,
+  type Point,
+  type ResourceMetrics,
+  type ScopeMetrics,
+  TooManyObjectsError,
+} from './model.ts';
+
+/** Attributes may hold lists and mappings of such; nobody nests deeper. */
+const DEPTH_MAX = 32;
+
+const KINDS: ReadonlyMap<number, MetricKind> = new Map([
+  [tagOf(5, BYTES), 'gauge'],
+  [tagOf(7, BYTES), 'sum'],
+  [tagOf(9, BYTES), 'histogram'],
+  [tagOf(10, BYTES), 'exponential_histogram'],
+  [tagOf(11, BYTES), 'summary'],
+]);
+
+/** Fields that kinds of data points have at different places. */
+const PLACES: Readonly<Record<MetricKind, { readonly attributes: number; readonly flags: number }>> = {
+  gauge: { attributes: 7, flags: 8 },
+  sum: { attributes: 7, flags: 8 },
+  histogram: { attributes: 9, flags: 10 },
+  exponential_histogram: { attributes: 1, flags: 10 },
+  summary: { attributes: 7, flags: 8 },
+};
+
+export function decodeOtlp(message: Uint8Array): ResourceMetrics[] {
+  return new Reader(message).request();
+}
+
+class Reader {
+  readonly #cursor: Cursor;
+  readonly #bits = new DataView(new ArrayBuffer(8));
+  readonly #text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  #objects = 0;
+
+  constructor(message: Uint8Array) {
+    this.#cursor = new Cursor(message);
+  }
+
+  request(): ResourceMetrics[] {
+    const all: ResourceMetrics[] = [];
+    this.#fields(this.#cursor.bytes.length, {
+      [tagOf(1, BYTES)]: (end) => all.push(this.#resourceMetrics(end)),
+    });
+    return all;
+  }
+
+  #resourceMetrics(end: number): ResourceMetrics {
+    const attributes: [string, string][] = [];
+    const scopes: ScopeMetrics[] = [];
+    this.#fields(end, {
+      [tagOf(1, BYTES)]: (end) =>
+        this.#fields(end, { [tagOf(1, BYTES)]: (end) => attributes.push(this.#attribute(end)) }),
+      [tagOf(2, BYTES)]: (end) => scopes.push(this.#scopeMetrics(end)),
+    });
+    return { attributes, scopes };
+  }
+
+  #scopeMetrics(end: number): ScopeMetrics {
+    const scope = { name: '', version: '', schemaUrl: '' };
+    const attributes: [string, string][] = [];
+    const metrics: Metric[] = [];
+    this.#fields(end, {
+      [tagOf(1, BYTES)]: (end) =>
+        this.#fields(end, {
+          [tagOf(1, BYTES)]: (end) => (scope.name = this.#string(end)),
+          [tagOf(2, BYTES)]: (end) => (scope.version = this.#string(end)),
+          [tagOf(3, BYTES)]: (end) => attributes.push(this.#attribute(end)),
+        }),
+      [tagOf(2, BYTES)]: (end) => metrics.push(this.#metric(end)),
+      [tagOf(3, BYTES)]: (end) => (scope.schemaUrl = this.#string(end)),
+    });
+    return { ...scope, attributes, metrics };
+  }
+
+  #metric(end: number): Metric {
+    const text = { name: '', description: '', unit: '' };
+    let kind: MetricKind | null = null;
+    let monotonic = false;
+    let temporality = 0;
+    let points: Point[] = [];
+    const cursor = this.#cursor;
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      const data = KINDS.get(tag);
+      if (tag === tagOf(1, BYTES)) text.name = this.#string(cursor.length(end));
+      else if (tag === tagOf(2, BYTES)) text.description = this.#string(cursor.length(end));
+      else if (tag === tagOf(3, BYTES)) text.unit = this.#string(cursor.length(end));
+      else if (data === undefined) cursor.skip(tag, end);
+      else {
+        // One of: the last counts.
+        if (kind !== data) points = [];
+        kind = data;
+        const stop = cursor.length(end);
+        while (cursor.offset < stop) {
+          const inner = cursor.tag(stop);
+          if (inner === tagOf(1, BYTES)) points.push(this.#point(cursor.length(stop), data));
+          else if (inner === tagOf(2, VARINT)) temporality = cursor.uint32(stop);
+          else if (inner === tagOf(3, VARINT)) monotonic = cursor.uint32(stop) !== 0;
+          else cursor.skip(inner, stop);
+        }
+      }
+    }
+    return { ...text, kind, monotonic, temporality, points };
+  }
+
+  #point(end: number, kind: MetricKind): Point {
+    const cursor = this.#cursor;
+    const places = PLACES[kind];
+    const attributes: [string, string][] = [];
+    const bucketCounts: number[] = [];
+    const bounds: number[] = [];
+    const quantiles: [number, number][] = [];
+    const point = { timeMs: 0, stale: false, value: 0, count: 0, sum: null as number | null };
+    const isNumber = kind === 'gauge' || kind === 'sum';
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      if (tag === tagOf(places.attributes, BYTES)) attributes.push(this.#attribute(cursor.length(end)));
+      else if (tag === tagOf(places.flags, VARINT)) point.stale = (cursor.uint32(end) & 1) !== 0;
+      else if (tag === tagOf(3, FIXED64)) point.timeMs = this.#nanos(end);
+      else if (isNumber && tag === tagOf(4, FIXED64)) point.value = this.#double(end);
+      else if (isNumber && tag === tagOf(6, FIXED64)) point.value = this.#integer(end, true);
+      else if (!isNumber && tag === tagOf(4, FIXED64)) point.count = this.#integer(end, false);
+      else if (!isNumber && tag === tagOf(5, FIXED64)) point.sum = this.#double(end);
+      else if (kind === 'histogram' && tag === tagOf(6, BYTES)) {
+        for (const stop = cursor.length(end); cursor.offset < stop;)
+          this.#push(bucketCounts, this.#integer(stop, false));
+      } else if (kind === 'histogram' && tag === tagOf(6, FIXED64)) this.#push(bucketCounts, this.#integer(end, false));
+      else if (kind === 'histogram' && tag === tagOf(7, BYTES)) {
+        for (const stop = cursor.length(end); cursor.offset < stop;) this.#push(bounds, this.#double(stop));
+      } else if (kind === 'histogram' && tag === tagOf(7, FIXED64)) this.#push(bounds, this.#double(end));
+      else if (kind === 'summary' && tag === tagOf(6, BYTES)) quantiles.push(this.#quantile(cursor.length(end)));
+      else cursor.skip(tag, end);
+    }
+    // A summary always has a sum, a histogram may have none.
+    if (kind === 'summary') point.sum ??= 0;
+    return { ...point, attributes, bucketCounts, bounds, quantiles };
+  }
+
+  #quantile(end: number): [number, number] {
+    const pair: [number, number] = [0, 0];
+    const cursor = this.#cursor;
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      if (tag === tagOf(1, FIXED64)) pair[0] = this.#double(end);
+      else if (tag === tagOf(2, FIXED64)) pair[1] = this.#double(end);
+      else cursor.skip(tag, end);
+    }
+    return pair;
+  }
+
+  #attribute(end: number): Attributes[number] & [string, string] {
+    const [key, value] = this.#keyValue(end, 0);
+    return [key, value.text];
+  }
+
+  #keyValue(end: number, depth: number): [string, AnyValue] {
+    let key = '';
+    let value = NOTHING;
+    this.#count();
+    this.#fields(end, {
+      [tagOf(1, BYTES)]: (end) => (key = this.#string(end)),
+      [tagOf(2, BYTES)]: (end) => (value = this.#anyValue(end, depth)),
+    });
+    return [key, value];
+  }
+
+  #anyValue(end: number, depth: number): AnyValue {
+    if (depth > DEPTH_MAX) throw new DecodeError(`an attribute nested more than ${DEPTH_MAX} deep`);
+    const cursor = this.#cursor;
+    let value = NOTHING;
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      if (tag === tagOf(1, BYTES)) value = ofText(this.#string(cursor.length(end)));
+      else if (tag === tagOf(2, VARINT)) value = ofPlain(String(cursor.uint32(end) !== 0));
+      else if (tag === tagOf(3, VARINT)) value = ofPlain(this.#varint64(end));
+      else if (tag === tagOf(4, FIXED64)) value = ofDouble(this.#double(end));
+      else if (tag === tagOf(5, BYTES)) {
+        const values: AnyValue[] = [];
+        this.#fields(cursor.length(end), { [tagOf(1, BYTES)]: (end) => values.push(this.#anyValue(end, depth + 1)) });
+        value = ofList(values);
+      } else if (tag === tagOf(6, BYTES)) {
+        const entries: [string, AnyValue][] = [];
+        this.#fields(cursor.length(end), { [tagOf(1, BYTES)]: (end) => entries.push(this.#keyValue(end, depth + 1)) });
+        value = ofMapping(entries);
+      } else if (tag === tagOf(7, BYTES)) {
+        const stop = cursor.length(end);
+        value = ofText(base64(cursor.bytes.subarray(cursor.offset, stop)));
+        cursor.offset = stop;
+      } else cursor.skip(tag, end);
+    }
+    return value;
+  }
+
+  /** Reads a message whose fields of interest are all of bytes. */
+  #fields(end: number, known: Readonly<Record<number, (end: number) => unknown>>): void {
+    const cursor = this.#cursor;
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      const read = known[tag];
+      if (read === undefined) cursor.skip(tag, end);
+      else read(cursor.length(end));
+    }
+  }
+
+  #string(end: number): string {
+    const cursor = this.#cursor;
+    const start = cursor.offset;
+    cursor.offset = end;
+    try {
+      return this.#text.decode(cursor.bytes.subarray(start, end));
+    } catch {
+      throw new DecodeError(`a text that is not valid UTF-8 at byte ${start}`);
+    }
+  }
+
+  #double(end: number): number {
+    const lo = this.#cursor.fixed32(end);
+    this.#bits.setUint32(4, lo);
+    this.#bits.setUint32(0, this.#cursor.fixed32(end));
+    return this.#bits.getFloat64(0);
+  }
+
+  /** The nearest double of a 64-bit integer, as Go converts it. */
+  #integer(end: number, signed: boolean): number {
+    const lo = this.#cursor.fixed32(end);
+    const hi = this.#cursor.fixed32(end);
+    return (signed ? hi | 0 : hi) * 0x1_0000_0000 + lo;
+  }
+
+  #nanos(end: number): number {
+    const lo = this.#cursor.fixed32(end);
+    return msOfNanos(this.#cursor.fixed32(end), lo);
+  }
+
+  /** All digits of an int64: attributes are identifiers. */
+  #varint64(end: number): string {
+    const cursor = this.#cursor;
+    const start = cursor.offset;
+    const rounded = cursor.int64(end);
+    if (Number.isSafeInteger(rounded)) return String(rounded);
+    let exact = 0n;
+    for (let i = start, shift = 0n; i < cursor.offset; i++, shift += 7n)
+      exact |= BigInt(cursor.bytes[i]! & 0x7f) << shift;
+    return BigInt.asIntN(64, exact).toString();
+  }
+
+  #push(list: number[], value: number): void {
+    this.#count();
+    list.push(value);
+  }
+
+  #count(): void {
+    if (++this.#objects > OBJECTS_MAX) {
+      throw new TooManyObjectsError(`more than ${OBJECTS_MAX} data points, attributes and buckets in one request`);
+    }
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}

@@ -1,0 +1,331 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../src/config/load.ts';
+import type { OtlpConfig } from '../../../src/config/model.ts';
+import { DecodeError } from '../../../src/encoding/protobuf-reader.ts';
+import { handleOtlp } from '../../../src/receive/otlp/write.ts';
+import { decodeOtlpJson } from '../../../src/receive/otlp/json.ts';
+import { msOfNanos, TooManyObjectsError } from '../../../src/receive/otlp/model.ts';
+import { labelName, metricName, type NameRules, unitName } from '../../../src/receive/otlp/names.ts';
+import { decodeOtlp } from '../../../src/receive/otlp/protobuf.ts';
+import { plain } from '../../../src/receive/otlp/translate.ts';
+import { DEFAULT_RECEIVE_LIMITS } from '../../../src/receive/limits.ts';
+import { mutate, Rng } from '../../encoding/damage.ts';
+import { NOW, Receiver } from '../receiver.ts';
+import { asJson, asProtobuf, attributes, everything, type OtlpJson, request } from './metrics.ts';
+
+const NANOS = BigInt(NOW) * 1_000_000n;
+
+const configOf = (section: string): OtlpConfig => {
+  const loaded = loadConfig(`otlp: ${section}\n`);
+  if (!loaded.ok) throw new Error('not a configuration');
+  return loaded.config.otlp!;
+};
+
+interface Sent {
+  readonly receiver: Receiver;
+  readonly status: number;
+  readonly json: { partialSuccess?: { rejectedDataPoints: string; errorMessage: string }; message?: string };
+  readonly headers: Headers;
+}
+
+async function send(
+  body: OtlpJson | Uint8Array,
+  init: { type?: string; encoding?: string; config?: OtlpConfig; receiver?: Receiver } = {},
+): Promise<Sent> {
+  const receiver = init.receiver ?? new Receiver();
+  const type = init.type ?? 'application/json';
+  const bytes = body instanceof Uint8Array ? body : asJson(body);
+  const headers = {
+    'Content-Type': type,
+    ...(init.encoding === undefined ? {} : { 'Content-Encoding': init.encoding }),
+  };
+  const response = await handleOtlp(
+    new Request('http://narthex/', { method: 'POST', body: bytes as BodyInit, headers }),
+    'acme',
+    {
+      limits: receiver.limits,
+      hashSeries: false,
+      leader: null,
+      nowMs: NOW,
+      config: () => Promise.resolve(init.config ?? configOf('{}')),
+      append: async (tenant, records) => {
+        receiver.appends.push({ tenant, records: records.length });
+        if (receiver.result instanceof Error) throw receiver.result;
+        if (receiver.result.ok) receiver.records.push(...records);
+        return receiver.result;
+      },
+      count: (event, n = 1) => void (receiver.counts[event] = (receiver.counts[event] ?? 0) + n),
+    },
+  );
+  const text = await response.text();
+  return {
+    receiver,
+    status: response.status,
+    json: type === 'application/json' ? (JSON.parse(text) as Sent['json']) : {},
+    headers: response.headers,
+  };
+}
+
+const simple = (more: object = {}): OtlpJson =>
+  request(
+    { 'service.name': 's' },
+    { name: 'up', gauge: { dataPoints: [{ timeUnixNano: String(NANOS), asDouble: 1.5, ...more }] } },
+  );
+
+describe('both encodings', () => {
+  it('are read alike', () => {
+    expect(decodeOtlp(asProtobuf(everything(NANOS)))).toEqual(decodeOtlpJson(asJson(everything(NANOS))));
+  });
+
+  it('become the same series, with and without gzip', async () => {
+    const one = await send(everything(NANOS));
+    const two = await send(asProtobuf(everything(NANOS)), { type: 'application/x-protobuf' });
+    const three = await send(gzipSync(asProtobuf(everything(NANOS))), {
+      type: 'application/x-protobuf',
+      encoding: 'gzip',
+    });
+    expect([one.status, two.status, three.status]).toEqual([200, 200, 200]);
+    expect(one.json).toEqual({});
+    expect(one.receiver.series().length).toBeGreaterThan(30);
+    expect(two.receiver.series()).toEqual(one.receiver.series());
+    expect(three.receiver.series()).toEqual(one.receiver.series());
+  });
+});
+
+describe('what is refused', () => {
+  const delta = {
+    name: 'd',
+    sum: { aggregationTemporality: 1, dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1' }] },
+  };
+  const exponential = {
+    name: 'e',
+    exponentialHistogram: { aggregationTemporality: 2, dataPoints: [{ timeUnixNano: String(NANOS), count: '1' }] },
+  };
+  const good = { name: 'g', gauge: { dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1' }] } };
+  const old = { name: 'o', gauge: { dataPoints: [{ timeUnixNano: String(NANOS - 10n ** 15n), asInt: '1' }] } };
+
+  it('is counted in a partial success, and the rest is kept', async () => {
+    const { status, json, receiver } = await send(request({ 'service.name': 's' }, delta, good, exponential, old));
+    expect(status).toBe(200);
+    expect(json.partialSuccess!.rejectedDataPoints).toBe('3');
+    expect(json.partialSuccess!.errorMessage).toContain(
+      'invalid temporality and type combination for metric "d" (1 data point)',
+    );
+    expect(json.partialSuccess!.errorMessage).toContain('"e" is an exponential histogram');
+    expect(json.partialSuccess!.errorMessage).toContain('past_limit in NARTHEX_LIMITS');
+    expect(receiver.names()).toEqual(['g']);
+  });
+
+  it('is counted under its own reason, however often and wherever that comes', async () => {
+    const points = [1, 2].map((i) => ({
+      timeUnixNano: String(NANOS),
+      asInt: String(i),
+      attributes: attributes({ '..': 'x' }),
+    }));
+    const bad = { name: 'b', gauge: { dataPoints: points } };
+    const { json } = await send(request({ 'service.name': 's' }, delta, bad, delta));
+    expect(json.partialSuccess!.rejectedDataPoints).toBe('4');
+    expect(json.partialSuccess!.errorMessage.split('\n')).toEqual([
+      'invalid temporality and type combination for metric "d" (2 data points)',
+      'normalization for label name ".." resulted in invalid name "__" (2 data points)',
+    ]);
+  });
+
+  it('for its type, its encoding or its size is not read', async () => {
+    expect((await send(asJson(simple()), { type: 'text/plain' })).status).toBe(415);
+    expect((await send(simple(), { encoding: 'zstd' })).status).toBe(415);
+    expect((await send(simple(), { encoding: 'gzip' })).status).toBe(400);
+    const small = new Receiver();
+    small.limits = { ...DEFAULT_RECEIVE_LIMITS, messageBytesMax: 100 };
+    expect(
+      (
+        await send(gzipSync(asProtobuf(simple())), {
+          receiver: small,
+          encoding: 'gzip',
+          type: 'application/x-protobuf',
+        })
+      ).status,
+    ).toBe(413);
+    const few = new Receiver();
+    few.limits = { ...DEFAULT_RECEIVE_LIMITS, samplesMax: 5 };
+    const { status, json } = await send(everything(NANOS), { receiver: few });
+    expect([status, json.message]).toEqual([413, expect.stringContaining('sample_limit in NARTHEX_LIMITS')]);
+    expect(few.appends).toEqual([]);
+  });
+
+  it('by the log may come again', async () => {
+    const receiver = new Receiver();
+    receiver.result = { ok: false, status: 429, retryAfterS: 9, message: 'later' };
+    const { status, headers, json } = await send(simple(), { receiver });
+    expect([status, headers.get('Retry-After'), json.message]).toEqual([429, '9', 'later']);
+  });
+
+  it('in JSON is told with its place', () => {
+    const bad = (text: string) => () => decodeOtlpJson(Buffer.from(text));
+    expect(bad('{')).toThrow(DecodeError);
+    expect(bad('[]')).toThrow('the request is not an object');
+    expect(
+      bad('{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{"timeUnixNano":"x"}]}}]}]}]}'),
+    ).toThrow('resourceMetrics[0].scopeMetrics[0].metrics[0].dataPoints[0].timeUnixNano is not a whole number');
+  });
+});
+
+describe('damage', () => {
+  it('of bodies is always 200, 400 or 413, and what is logged can be read', async () => {
+    const rng = new Rng(7);
+    const bodies = [asProtobuf(everything(NANOS)), asJson(everything(NANOS))];
+    const types = ['application/x-protobuf', 'application/json'];
+    const statuses: Record<number, number> = {};
+    const receiver = new Receiver();
+    for (let i = 0; i < 1_500; i++) {
+      const which = i % 4 === 0 ? 1 : 0;
+      const { status } = await send(mutate(bodies[which]!, rng), { type: types[which]!, receiver }).catch(
+        (error: unknown) => {
+          // The answer of a JSON request is JSON.
+          throw new Error(`body ${i}: ${String(error)}`);
+        },
+      );
+      expect([200, 400, 413]).toContain(status);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+    }
+    expect(statuses[200]).toBeGreaterThan(100);
+    expect(statuses[400]).toBeGreaterThan(100);
+    for (const { labels, bad } of receiver.series().slice(0, 20_000)) {
+      expect(labels.filter(([name]) => name === '__name__')).toHaveLength(1);
+      expect(bad).toBe(0);
+    }
+  }, 120_000);
+
+  it('of ten thousand messages is a DecodeError or another message', () => {
+    const rng = new Rng(11);
+    const message = asProtobuf(everything(NANOS));
+    let failed = 0;
+    for (let i = 0; i < 10_000; i++) {
+      try {
+        decodeOtlp(mutate(message, rng));
+      } catch (error) {
+        expect(error).toBeInstanceOf(DecodeError);
+        failed++;
+      }
+    }
+    expect(failed).toBeGreaterThan(2_000);
+    expect(failed).toBeLessThan(10_000);
+  });
+
+  it('cannot make more objects than there are bytes for, nor nest without end', () => {
+    expect(() => decodeOtlp(Buffer.alloc(2 * (1 << 20), '0a00', 'hex'))).toThrow(TooManyObjectsError);
+    let value: object = { stringValue: 'x' };
+    for (let i = 0; i < 40; i++) value = { arrayValue: { values: [value] } };
+    const deep = simple({ attributes: [{ key: 'k', value }] });
+    expect(() => decodeOtlp(asProtobuf(deep))).toThrow(/nested more than 32 deep/);
+    expect(() => decodeOtlpJson(asJson(deep))).toThrow(/nested more than 32 deep/);
+  });
+
+  it('of a time far back repeats no target_info without end', async () => {
+    const far = request(
+      { 'service.name': 's', x: 'y' },
+      {
+        name: 'g',
+        gauge: {
+          dataPoints: [
+            { timeUnixNano: '0', asInt: '1' },
+            { timeUnixNano: String(NANOS), asInt: '1' },
+          ],
+        },
+      },
+    );
+    const { receiver } = await send(far);
+    expect(receiver.names().filter((name) => name === 'target_info').length).toBeLessThan(4100);
+  });
+});
+
+describe('names', () => {
+  const rules = (over: Partial<NameRules> = {}): NameRules => ({
+    utf8: false,
+    suffixes: true,
+    underscoreSanitization: true,
+    preserveUnderscores: true,
+    ...over,
+  });
+  it.each<[string, string, 'counter' | 'gauge' | 'other', string, string]>([
+    // name, unit, kind, escaped with suffixes, UTF-8 with suffixes
+    ['http.requests', '1', 'counter', 'http_requests_total', 'http.requests_total'],
+    ['requests.total', '', 'counter', 'requests_total', 'requests_total'],
+    ['total.of.it', 's', 'counter', 'of_it_seconds_total', 'total.of.it_seconds_total'],
+    ['cpu', '1', 'gauge', 'cpu_ratio', 'cpu_ratio'],
+    ['cpu.ratio', '1', 'gauge', 'cpu_ratio', 'cpu_ratio'],
+    ['mem.bytes', 'By', 'gauge', 'mem_bytes', 'mem.bytes'],
+    ['speed', 'm/s', 'gauge', 'speed_meters_per_second', 'speed_meters_per_second'],
+    ['x', '{items}/s', 'gauge', 'x_per_second', 'x_per_second'],
+    ['2xx', '', 'other', '_2xx', '2xx'],
+    ['a__b..c', '', 'other', 'a_b_c', 'a__b..c'],
+  ])('%s in %j, a %s', (name, unit, kind, escaped, utf8) => {
+    expect(metricName(name, unit, kind, rules())).toBe(escaped);
+    expect(metricName(name, unit, kind, rules({ utf8: true }))).toBe(utf8);
+    expect(metricName(name, unit, kind, rules({ utf8: true, suffixes: false }))).toBe(name);
+  });
+
+  it.each([
+    ['a.b-c', 'a_b_c'],
+    ['1st', 'key_1st'],
+    ['_x', 'key_x'],
+    ['__x', '__x'],
+    ['a..b', 'a__b'],
+    ['ünï', 'key_n_'],
+  ])('the label %s is %s', (name, expected) => {
+    expect(labelName(name, rules())).toBe(expected);
+    expect(labelName(name, rules({ utf8: true }))).toBe(name);
+  });
+
+  it('that are none are errors', () => {
+    expect(() => metricName('...', '', 'other', rules())).toThrow(/empty name/);
+    expect(() => labelName('', rules())).toThrow(/empty/);
+    expect(() => labelName('..', rules())).toThrow(/invalid name "__"/);
+    expect(() => labelName('_', rules({ utf8: true }))).toThrow(/only underscores/);
+  });
+
+  it('of units', () => {
+    expect(['By', 'm/s', '{x}', '1', 'By/{x}'].map(unitName)).toEqual(['bytes', 'meters_per_second', '', '', 'bytes']);
+  });
+});
+
+it('reads nanoseconds as Go divides them', () => {
+  for (const nanos of [0n, 999_999n, 1_000_000n, NANOS, NANOS + 999_999n, NANOS - 1n, 2n ** 63n - 1n]) {
+    expect(msOfNanos(Number(nanos >> 32n), Number(nanos & 0xffffffffn))).toBe(Number(nanos / 1_000_000n));
+  }
+});
+
+it.each([
+  [0.001, '0.001'],
+  [1e21, '1000000000000000000000'],
+  [1.25e-9, '0.00000000125'],
+  [5, '5'],
+  [Infinity, '+Inf'],
+])('%d without an exponent is %s', (value, text) => expect(plain(value)).toBe(text));
+
+it('promotes attributes and scopes as told', async () => {
+  const config = configOf(
+    '{ promote_resource_attributes: [host.name], promote_scope_metadata: true, translation_strategy: NoTranslation }',
+  );
+  const { receiver } = await send(
+    request(
+      { 'service.name': 's', 'host.name': 'h' },
+      {
+        name: 'g.x',
+        gauge: { dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1', attributes: attributes({ 'a.b': 'c' }) }] },
+      },
+    ),
+    { config },
+  );
+  expect(receiver.series()[0]!.labels).toEqual([
+    ['__name__', 'g.x'],
+    ['a.b', 'c'],
+    ['host.name', 'h'],
+    ['job', 's'],
+    ['otel_scope_lib.lang', 'go'],
+    ['otel_scope_name', 'test.scope'],
+    ['otel_scope_schema_url', 'https://schema.example/1'],
+    ['otel_scope_version', '1.2'],
+  ]);
+});
