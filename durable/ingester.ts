@@ -79,7 +79,7 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
   /** The digest that is under way. */
-  #digesting: Promise<{ more: boolean }> | null = null;
+  #digesting: Promise<void> | null = null;
 
   constructor(state: DurableObjectState, env: LogEnv) {
     super(state, env);
@@ -180,24 +180,17 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
   }
 
   /**
-   * Digests one batch of the log into segments. `more`: the log holds records that are not digested yet. A batch takes about a second
-   * of CPU, and requests should not wait that long: it goes in steps, and between two of them whoever waits is let in. Nothing is
+   * Digests one batch of the log into segments. `more`: there are records up to `upTo` that are not digested yet. A batch takes about a
+   * second of CPU, and requests should not wait that long: it goes in steps, and between two of them whoever waits is let in. Nothing is
    * written before the last.
    */
-  async digest(nowMs: number): Promise<{ more: boolean }> {
-    if (this.#digesting !== null) {
-      await this.#digesting.catch(() => undefined);
-      return { more: true };
-    }
-    this.#digesting = this.#digest(nowMs);
-    try {
-      return await this.#digesting;
-    } finally {
-      this.#digesting = null;
-    }
+  async digest(nowMs: number, upTo = Infinity): Promise<{ more: boolean }> {
+    this.#digesting ??= this.#digest(nowMs).finally(() => (this.#digesting = null));
+    await this.#digesting;
+    return { more: this.#isBehind(upTo) };
   }
 
-  async #digest(nowMs: number): Promise<{ more: boolean }> {
+  async #digest(nowMs: number): Promise<void> {
     const { cursor } = this.#log.consumer(DIGEST)!;
     const digest = new Digest(DIGEST_LIMITS);
     let seq = cursor;
@@ -224,13 +217,13 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
       }
       if (!full) seq = upTo;
     }
-    if (seq === cursor) return { more: false };
+    if (seq === cursor) return;
     const steps = digest.steps();
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) await nextTurn();
     const result = step.value;
     // Meanwhile the log's bounds may have taken from what was read: then it is digested anew, so that what is counted as dropped is.
-    if (this.#log.consumer(DIGEST)?.cursor !== cursor) return { more: true };
+    if (this.#log.consumer(DIGEST)?.cursor !== cursor) return;
     this.#sql.transaction(() => {
       const totals = this.#totals();
       const watermarkMs = this.#watermark();
@@ -247,15 +240,20 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
         ...(sent > 0 ? { highestMs } : {}),
       });
     });
-    return { more: this.#log.pending(DIGEST).records > 0 };
+  }
+
+  /** The newest record: what was accepted until now. */
+  async lastSeq(): Promise<number> {
+    return this.#log.lastSeq();
   }
 
   /**
-   * Moves the watermark behind every range that ended 30 minutes ago and closes what lies behind it. Everything in the log must be digested
-   * before, in the same turn, so that no accepted sample becomes late by waiting: `more` says that it is not, and nothing was done.
+   * Moves the watermark behind every range that ended 30 minutes ago and closes what lies behind it. Everything up to `upTo` must be digested
+   * before, so that no sample accepted until then becomes late by waiting: `more` says that it is not, and nothing was done. Not all of the
+   * log: while requests come in, there is always something that is not digested yet.
    */
-  async close(nowMs: number): Promise<{ more: boolean; cuts: readonly Cut[] }> {
-    if (this.#log.pending(DIGEST).records > 0) return { more: true, cuts: [] };
+  async close(nowMs: number, upTo: number): Promise<{ more: boolean; cuts: readonly Cut[] }> {
+    if (this.#isBehind(upTo)) return { more: true, cuts: [] };
     return this.#sql.transaction(() => {
       const watermarkMs = Math.max(this.#watermark(), rangeStart(nowMs - OPEN_AFTER_END_MS));
       if (!this.#shelf.hasClosable(watermarkMs)) return { more: false, cuts: [] };
@@ -296,6 +294,11 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
       conflictExample: totals.conflictExample,
       activeSeries: this.#gate.activeSeries(),
     };
+  }
+
+  /** Whether there are records up to `upTo` that are not digested yet. */
+  #isBehind(upTo: number): boolean {
+    return this.#log.consumer(DIGEST)!.cursor < Math.min(upTo, this.#log.lastSeq());
   }
 
   #totals(): Totals {

@@ -25,12 +25,10 @@ export async function cutShard(
 ): Promise<string[]> {
   const { epoch } = await doors.catalogue.begin();
   const committed: string[] = [];
-  let closing = await ingester.close(nowMs);
-  while (closing.more) {
-    await ingester.digest(nowMs);
-    closing = await ingester.close(nowMs);
-  }
-  for (const cut of closing.cuts) {
+  const upTo = await ingester.lastSeq();
+  while ((await ingester.digest(nowMs, upTo)).more);
+  const { cuts } = await ingester.close(nowMs, upTo);
+  for (const cut of cuts) {
     const id = cut.id!;
     if ((await doors.catalogue.committed(shard, id)) === null) {
       const name = ulid(nowMs, doors.random);

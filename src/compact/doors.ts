@@ -4,8 +4,12 @@ import type { BlockStatus } from '../http/status.ts';
 import type { Cut } from '../digest/shelf.ts';
 
 export interface ShardDoor {
-  digest(nowMs: number): Promise<{ more: boolean }>;
-  close(nowMs: number): Promise<{ more: boolean; cuts: readonly Cut[] }>;
+  /** The newest record of the log: what was accepted until now. */
+  lastSeq(): Promise<number>;
+  /** Digests a batch; `more` says that the log is not digested up to `upTo` yet. */
+  digest(nowMs: number, upTo: number): Promise<{ more: boolean }>;
+  /** Closes what is due, once the log is digested up to `upTo`. */
+  close(nowMs: number, upTo: number): Promise<{ more: boolean; cuts: readonly Cut[] }>;
   cuts(): Promise<readonly Cut[]>;
   part(segment: number, part: number): Promise<Uint8Array | null>;
   drop(cut: string): Promise<void>;

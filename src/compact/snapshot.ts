@@ -45,7 +45,8 @@ export async function planSnapshot(
 ): Promise<SnapshotPlan> {
   const items: SnapshotItem[] = [];
   for (const [shard, ingester] of shards.entries()) {
-    while ((await ingester.digest(nowMs)).more);
+    const upTo = await ingester.lastSeq();
+    while ((await ingester.digest(nowMs, upTo)).more);
     for (const cut of await ingester.cuts()) {
       if (cut.id !== null && (await catalogue.committed(shard, cut.id)) !== null) continue;
       items.push({ kind: 'write', ulid: ulid(nowMs, random), shard, cut });

@@ -221,6 +221,11 @@ export class Log {
     return this.#find(name) ?? undefined;
   }
 
+  /** The place of the newest record; 0 before the first. */
+  lastSeq(): number {
+    return this.#newest().seq;
+  }
+
   /** What a consumer is not done with; `bytes` are of bodies. */
   pending(name: string): { records: number; samples: number; bytes: number } {
     const { cursor, state } = this.#consumer(name);

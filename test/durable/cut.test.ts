@@ -23,8 +23,9 @@ function world(tenant: string) {
   const shard = ingester(bindings, tenant, 0);
   const catalog = catalogue(bindings, tenant);
   const shardDoor: ShardDoor = {
-    digest: (nowMs) => asleep(shard, async () => await shard.digest(nowMs)),
-    close: (nowMs) => asleep(shard, async () => await shard.close(nowMs)),
+    lastSeq: () => asleep(shard, async () => await shard.lastSeq()),
+    digest: (nowMs, upTo) => asleep(shard, async () => await shard.digest(nowMs, upTo)),
+    close: (nowMs, upTo) => asleep(shard, async () => await shard.close(nowMs, upTo)),
     cuts: () => asleep(shard, async () => await shard.cuts()),
     part: (segment, part) => asleep(shard, async () => await shard.part(segment, part)),
     drop: (cut) => asleep(shard, async () => await shard.drop(cut)),
@@ -132,6 +133,27 @@ describe('a range becomes a block half an hour after its end', () => {
   });
 });
 
+describe('while requests go on coming in', () => {
+  it('a cut and a snapshot end: they wait for what was accepted until they began', async () => {
+    const w = world('busy');
+    await w.append(at(1), [['a', at(0), 1]]);
+    let n = 0;
+    // Between any digest and what follows it, another request has come.
+    const busy: ShardDoor = {
+      ...w.shard,
+      digest: async (nowMs, upTo) => {
+        const digested = await w.shard.digest(nowMs, upTo);
+        await w.append(nowMs, [['b', at(130) + n++, n]]);
+        return digested;
+      },
+    };
+    expect((await w.cut(at(150), { shard: busy })).length).toBe(1);
+    expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
+    const plan = await planSnapshot([busy], w.catalogue, at(151), Math.random);
+    expect(plan.items.map(({ kind }) => kind)).toEqual(['write', 'copy']);
+  });
+});
+
 describe('a cut that dies', () => {
   class Died extends Error {}
   const die = (): never => {
@@ -195,7 +217,7 @@ describe('damage', () => {
       { schema: 2, samples: 3, maxT: at(0), body: snappyCompress(new Uint8Array([0xff, 0xff])) },
       record([['a', at(0), 1]]),
     ]);
-    while ((await w.shard.digest(at(1))).more);
+    while ((await w.shard.digest(at(1), Infinity)).more);
     const status = await w.status(at(1));
     expect(status.digest).toMatchObject({
       samplesIn: 4,

@@ -16,14 +16,15 @@ it('lets requests in while it digests, and a second digest waits for the first',
     order.push(name);
     return answer;
   };
-  const [, second, appended] = await Promise.all([
+  const [first, second, appended] = await Promise.all([
     told('first', shard.digest(NOW)),
     told('second', shard.digest(NOW)),
     told('append', shard.append(NOW, [record(points(7, NOW + 10))])),
   ]);
   expect(appended).toEqual({ ok: true });
   expect(order[0]).toBe('append');
-  expect(second).toEqual({ more: true });
+  // Both ended with the one digest, whose batch may or may not have held the request that came meanwhile.
+  expect(second).toEqual(first);
   while ((await shard.digest(NOW)).more);
 
   const { digest, ranges, samplesDuplicate } = await shard.report(NOW, 'in-steps', 0);
