@@ -11,10 +11,8 @@
  * It never waits on a target or a remote. Nothing that decides is only in memory: pages, journal and batons are read back after a sleep.
  */
 
-import { DurableObject } from 'cloudflare:workers';
 import { RequestBuilder } from '../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../src/encoding/snappy.ts';
-import type { LogDoor } from '../src/forward/door.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { AgentStatus } from '../src/http/status.ts';
 import { Log, type NewRecord, RECORD_BYTES_MAX } from '../src/log/log.ts';
@@ -26,6 +24,7 @@ import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from
 import { Page } from '../src/scrape/page.ts';
 import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
+import { ForwardingObject } from './forwarding.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
 
@@ -38,12 +37,12 @@ const RESCUE_EVERY_MS = 25_000;
 /** What the agent tells of a target; the configuration knows the rest. */
 export type AgentReport = Omit<AgentStatus, 'targets' | 'droppedTargets'> & { readonly journal: Journal };
 
-export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
+export class Agent extends ForwardingObject implements AgentDoor {
   readonly #log: Log;
   readonly #values: Values;
   readonly #pages: Blobs;
   readonly #sql: Sql;
-  readonly #outbox: Outbox;
+  protected override readonly outbox: Outbox;
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
   #warm: { readonly pages: Map<string, Page>; readonly journal: Journal } | null = null;
 
@@ -54,7 +53,7 @@ export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
     this.#log = new Log(sql, limitsOf(env));
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
-    this.#outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
+    this.outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
   }
 
   async takeBaton(
@@ -145,34 +144,14 @@ export class Agent extends DurableObject<LogEnv> implements AgentDoor, LogDoor {
     this.#values.set('config', { ...this.#config(), wanted: configVersion });
   }
 
-  async takeForwardBaton(
+  override async takeForwardBaton(
     _nowMs: number,
     plan: { configVersion: number; remotes: readonly string[] },
   ): Promise<{ epoch: number }> {
     return this.#sql.transaction(() => {
       this.#apply(plan);
-      return this.#outbox.takeBaton();
+      return this.outbox.takeBaton();
     });
-  }
-
-  next(...call: Parameters<LogDoor['next']>): ReturnType<LogDoor['next']> {
-    return this.#outbox.next(...call);
-  }
-
-  renew(...call: Parameters<LogDoor['renew']>): ReturnType<LogDoor['renew']> {
-    return this.#outbox.renew(...call);
-  }
-
-  acknowledge(...call: Parameters<LogDoor['acknowledge']>): ReturnType<LogDoor['acknowledge']> {
-    return this.#outbox.acknowledge(...call);
-  }
-
-  retried(...call: Parameters<LogDoor['retried']>): ReturnType<LogDoor['retried']> {
-    return this.#outbox.retried(...call);
-  }
-
-  setAside(...call: Parameters<LogDoor['setAside']>): ReturnType<LogDoor['setAside']> {
-    return this.#outbox.setAside(...call);
   }
 
   async report(nowMs: number): Promise<AgentReport> {

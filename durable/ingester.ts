@@ -11,12 +11,10 @@
  * Appending needs no history, so an object that has just woken up answers as fast as a warm one.
  */
 
-import { DurableObject } from 'cloudflare:workers';
 import { Digest } from '../src/digest/digest.ts';
 import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
 import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
-import type { LogDoor } from '../src/forward/door.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { IngesterStatus } from '../src/http/status.ts';
 import { Log, type NewRecord } from '../src/log/log.ts';
@@ -28,6 +26,7 @@ import { Gate } from '../src/receive/gate.ts';
 import { Elections } from '../src/receive/ha.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
 import type { AboutRecords, AppendResult } from '../src/receive/write.ts';
+import { ForwardingObject } from './forwarding.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
 
@@ -66,12 +65,12 @@ interface Totals {
   readonly conflictExample: string | null;
 }
 
-export class Ingester extends DurableObject<LogEnv> implements LogDoor {
+export class Ingester extends ForwardingObject {
   readonly #log: Log;
   readonly #shelf: Shelf;
   readonly #values: Values;
   readonly #sql: Sql;
-  readonly #outbox: Outbox;
+  protected override readonly outbox: Outbox;
   readonly #gate = new Gate(Math.random);
   readonly #undigestedBytesMax: number;
   /** Of what rides in the log: dropped whenever an append fails. */
@@ -91,7 +90,7 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
     this.#shelf = new Shelf(sql);
     this.#values = new Values(sql);
     // Runs begin anew every minute with the configuration in force: none is told to end before.
-    this.#outbox = new Outbox(this.#log, this.#values, () => 0);
+    this.outbox = new Outbox(this.#log, this.#values, () => 0);
     if (this.#log.consumer(DIGEST) === undefined) this.#log.setConsumers([DIGEST]);
   }
 
@@ -135,34 +134,14 @@ export class Ingester extends DurableObject<LogEnv> implements LogDoor {
     return leader === null ? { ok: true } : { ok: true, leader };
   }
 
-  async takeForwardBaton(
+  override async takeForwardBaton(
     _nowMs: number,
     { remotes }: { configVersion: number; remotes: readonly string[] },
   ): Promise<{ epoch: number }> {
     return this.#sql.transaction(() => {
       this.#log.setConsumers([DIGEST, ...remotes]);
-      return this.#outbox.takeBaton();
+      return this.outbox.takeBaton();
     });
-  }
-
-  next(...call: Parameters<LogDoor['next']>): ReturnType<LogDoor['next']> {
-    return this.#outbox.next(...call);
-  }
-
-  renew(...call: Parameters<LogDoor['renew']>): ReturnType<LogDoor['renew']> {
-    return this.#outbox.renew(...call);
-  }
-
-  acknowledge(...call: Parameters<LogDoor['acknowledge']>): ReturnType<LogDoor['acknowledge']> {
-    return this.#outbox.acknowledge(...call);
-  }
-
-  retried(...call: Parameters<LogDoor['retried']>): ReturnType<LogDoor['retried']> {
-    return this.#outbox.retried(...call);
-  }
-
-  setAside(...call: Parameters<LogDoor['setAside']>): ReturnType<LogDoor['setAside']> {
-    return this.#outbox.setAside(...call);
   }
 
   override async alarm(): Promise<void> {
