@@ -33,6 +33,8 @@ export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
   }
 
   async next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next> {
+    // Who asks for more is done with what it had: the run after it need not wait until the hold ends by itself.
+    this.#leases.release(remote, epoch);
     const consumer = this.#log.consumer(remote);
     if (consumer === undefined || epoch !== this.#epoch()) return { kind: 'superseded' };
     const wantedVersion = this.#wantedVersion();
