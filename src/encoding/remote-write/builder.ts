@@ -7,18 +7,22 @@
  * kept from an earlier one are void.
  */
 
+import type { Histogram } from '../../model/histogram.ts';
 import { uvarintSize } from '../../model/label-bytes.ts';
 import { BYTES, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
+import { writeHistogram } from './histogram-message.ts';
 
 const REQUEST_SYMBOLS = tagOf(4, BYTES);
 const REQUEST_TIMESERIES = tagOf(5, BYTES);
 const SERIES_LABELS_REFS = tagOf(1, BYTES);
 const SERIES_SAMPLES = tagOf(2, BYTES);
+const SERIES_HISTOGRAMS = tagOf(3, BYTES);
 const SERIES_EXEMPLARS = tagOf(4, BYTES);
 const SERIES_METADATA = tagOf(5, BYTES);
 const SAMPLE_VALUE = tagOf(1, FIXED64);
 const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
+const SAMPLE_START_TIMESTAMP = tagOf(3, VARINT);
 const EXEMPLAR_LABELS_REFS = tagOf(1, BYTES);
 const EXEMPLAR_VALUE = tagOf(2, FIXED64);
 const EXEMPLAR_TIMESTAMP = tagOf(3, VARINT);
@@ -44,6 +48,7 @@ export class RequestBuilder {
   readonly #series = new Writer();
   /** Exemplars of the next series. */
   readonly #exemplars = new Writer();
+  readonly #histogram = new Writer();
   readonly #refs = new Map<string, number>();
   #built: BuiltRequest[] = [];
   #samples = 0;
@@ -106,7 +111,7 @@ export class RequestBuilder {
   /**
    * Adds a series with one sample. `refs` holds `refCount` references, name and value by turns, sorted by name. `t` is Unix ms; `hi` and
    * `lo` are the halves of the value's bits. `type` is the metadata's type (0 unspecified, 1 counter, 2 gauge, 3 histogram, 4 gaugehistogram,
-   * 5 summary, 6 info, 7 stateset).
+   * 5 summary, 6 info, 7 stateset). `startT` is when what the sample counts began, Unix ms, 0 when that is not known.
    */
   add(
     refs: Uint32Array | readonly number[],
@@ -117,25 +122,12 @@ export class RequestBuilder {
     type = 0,
     helpRef = 0,
     unitRef = 0,
+    startT = 0,
   ): void {
     const out = this.#series;
-    let refsSize = 0;
-    for (let i = 0; i < refCount; i++) refsSize += uvarintSize(refs[i]!);
     // Both fields are written even when they are zero: 0 is a value like others, and -0 has bits.
-    const sampleSize = 10 + int64Size(t);
-    let metadataSize = 0;
-    if (type !== 0) metadataSize += 1 + uvarintSize(type);
-    if (helpRef !== 0) metadataSize += 1 + uvarintSize(helpRef);
-    if (unitRef !== 0) metadataSize += 1 + uvarintSize(unitRef);
-
-    out.tag(REQUEST_TIMESERIES);
-    const exemplars = this.#exemplars;
-    out.uint32(
-      fieldSize(refsSize) + fieldSize(sampleSize) + exemplars.length + (metadataSize > 0 ? fieldSize(metadataSize) : 0),
-    );
-    out.tag(SERIES_LABELS_REFS);
-    out.uint32(refsSize);
-    for (let i = 0; i < refCount; i++) out.uint32(refs[i]!);
+    const sampleSize = 10 + int64Size(t) + (startT === 0 ? 0 : 1 + int64Size(startT));
+    this.#begun(refs, refCount, sampleSize, type, helpRef, unitRef);
     out.tag(SERIES_SAMPLES);
     out.uint32(sampleSize);
     out.tag(SAMPLE_VALUE);
@@ -143,10 +135,66 @@ export class RequestBuilder {
     out.fixed32(hi);
     out.tag(SAMPLE_TIMESTAMP);
     out.int64(t);
+    if (startT !== 0) {
+      out.tag(SAMPLE_START_TIMESTAMP);
+      out.int64(startT);
+    }
+    this.#ended(t, type, helpRef, unitRef);
+  }
+
+  /** As `add`, with a histogram for its sample. */
+  addHistogram(
+    refs: Uint32Array | readonly number[],
+    refCount: number,
+    t: number,
+    histogram: Histogram,
+    type = 0,
+    helpRef = 0,
+    unitRef = 0,
+    startT = 0,
+  ): void {
+    const message = this.#histogram;
+    message.clear();
+    writeHistogram(message, t, histogram, startT);
+    this.#begun(refs, refCount, message.length, type, helpRef, unitRef);
+    this.#series.field(SERIES_HISTOGRAMS, message.bytes, 0, message.length);
+    this.#ended(t, type, helpRef, unitRef);
+  }
+
+  /** The head of a series whose sample is a message of so many bytes. */
+  #begun(
+    refs: Uint32Array | readonly number[],
+    refCount: number,
+    sampleSize: number,
+    type: number,
+    helpRef: number,
+    unitRef: number,
+  ): void {
+    const out = this.#series;
+    let refsSize = 0;
+    for (let i = 0; i < refCount; i++) refsSize += uvarintSize(refs[i]!);
+    const metadataSize = sizeOfMetadata(type, helpRef, unitRef);
+    out.tag(REQUEST_TIMESERIES);
+    out.uint32(
+      fieldSize(refsSize) +
+        fieldSize(sampleSize) +
+        this.#exemplars.length +
+        (metadataSize > 0 ? fieldSize(metadataSize) : 0),
+    );
+    out.tag(SERIES_LABELS_REFS);
+    out.uint32(refsSize);
+    for (let i = 0; i < refCount; i++) out.uint32(refs[i]!);
+  }
+
+  /** What comes behind its sample, at `t`. */
+  #ended(t: number, type: number, helpRef: number, unitRef: number): void {
+    const out = this.#series;
+    const exemplars = this.#exemplars;
     if (exemplars.length > 0) {
       out.raw(exemplars.bytes, 0, exemplars.length);
       exemplars.clear();
     }
+    const metadataSize = sizeOfMetadata(type, helpRef, unitRef);
     if (metadataSize > 0) {
       out.tag(SERIES_METADATA);
       out.uint32(metadataSize);
@@ -154,7 +202,6 @@ export class RequestBuilder {
       if (helpRef !== 0) writeNumber(out, METADATA_HELP_REF, helpRef);
       if (unitRef !== 0) writeNumber(out, METADATA_UNIT_REF, unitRef);
     }
-
     this.#samples++;
     if (t < this.#minT) this.#minT = t;
     if (t > this.#maxT) this.#maxT = t;
@@ -193,6 +240,15 @@ export class RequestBuilder {
     });
     this.#begin();
   }
+}
+
+/** Of the message, 0 when there is none. */
+function sizeOfMetadata(type: number, helpRef: number, unitRef: number): number {
+  let size = 0;
+  if (type !== 0) size += 1 + uvarintSize(type);
+  if (helpRef !== 0) size += 1 + uvarintSize(helpRef);
+  if (unitRef !== 0) size += 1 + uvarintSize(unitRef);
+  return size;
 }
 
 function writeNumber(out: Writer, tag: number, value: number): void {

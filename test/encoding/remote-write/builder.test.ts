@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RequestBuilder } from '../../../src/encoding/remote-write/builder.ts';
 import { decodeWrite } from '../../../src/encoding/remote-write/decoded.ts';
+import { histogram } from '../../model/histograms.ts';
 import { hexOf, plain, STALE, text, times, values } from './cases.ts';
 import { v2 } from './oracle.ts';
 
@@ -116,4 +117,19 @@ describe('closing a message', () => {
     expect(builder.generation).toBeGreaterThan(first);
     expect(builder.symbol('b')).not.toBe(a);
   });
+});
+
+it('writes histograms and start timestamps, with what else a series has', () => {
+  const builder = new RequestBuilder({ samplesMax: 1000, bytesMax: 1 << 20 });
+  const refs = ['__name__', 'h'].map((part) => builder.symbol(part));
+  builder.exemplar([], 5, 0, 0);
+  builder.addHistogram(refs, 2, 9, histogram({ positive: { 1: 3 } }), 3, builder.symbol('help'), 0, 4);
+  builder.add(refs, 2, 10, 0, 0, 1, 0, 0, -7);
+  const [built] = builder.finish();
+  expect(built).toMatchObject({ samples: 2, series: 2, minT: 9, maxT: 10 });
+  const [one, two] = v2.decode(built!.message).timeseries!;
+  expect(one!.histograms).toHaveLength(1);
+  expect(one!.histograms![0]).toMatchObject({ countInt: 3, timestamp: 9, startTimestamp: 4 });
+  expect([one!.exemplars!.length, one!.samples!.length, one!.metadata!.type]).toEqual([1, 0, 3]);
+  expect(two!.samples).toMatchObject([{ timestamp: 10, startTimestamp: -7 }]);
 });

@@ -7,7 +7,16 @@ import {
   HistogramError,
   HistogramTooLargeError,
 } from '../../../src/encoding/remote-write/histogram.ts';
-import { isStale } from '../../../src/model/histogram.ts';
+import { writeHistogram } from '../../../src/encoding/remote-write/histogram-message.ts';
+import { Writer } from '../../../src/encoding/protobuf-writer.ts';
+import {
+  AT_BUCKETS,
+  bucketCount,
+  type Histogram,
+  isStale,
+  type ResetHint,
+  staleHistogram,
+} from '../../../src/model/histogram.ts';
 import { histogram, STALE_SUM, type TestHistogram, textOf } from '../../model/histograms.ts';
 import { mutate, Rng } from '../damage.ts';
 import { STALE } from './cases.ts';
@@ -260,5 +269,66 @@ describe('decodeHistogram', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe('writeHistogram', () => {
+  const spans = fc
+    .array(fc.tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: 1, max: 3 })), { maxLength: 4 })
+    .map((all) =>
+      Int32Array.from(all.flatMap(([offset, length], i) => [i === 0 ? offset : Math.abs(offset) + 1, length])),
+    );
+  const any = fc
+    .record({
+      isFloat: fc.boolean(),
+      resetHint: fc.constantFrom<ResetHint>(0, 1, 2, 3),
+      schema: fc.integer({ min: -4, max: 8 }),
+      zeroThreshold: fc.constantFrom(0, 1e-128, 0.5),
+      positiveSpans: spans,
+      negativeSpans: spans,
+      sum: fc.double(),
+      start: fc.constantFrom(0, 1, -5, 1_700_000_000_000),
+      t: fc.constantFrom(0, -1, 1_800_000_000_000),
+      counts: fc.array(fc.nat(2 ** 30), { minLength: 24, maxLength: 24 }),
+      zeroCount: fc.nat(1000),
+    })
+    .map(({ sum, counts, zeroCount, start, t, ...rest }) => {
+      const size = bucketCount(rest.positiveSpans) + bucketCount(rest.negativeSpans);
+      const values = new Float64Array(AT_BUCKETS + size);
+      const edge = bucketCount(rest.positiveSpans);
+      for (let i = 0; i < size; i++)
+        values[AT_BUCKETS + i] = counts[i]! - (rest.isFloat || i === 0 || i === edge ? 0 : counts[i - 1]!);
+      const all = counts.slice(0, size).reduce((a, b) => a + b, zeroCount);
+      values.set([all, zeroCount, sum]);
+      return { t, start, histogram: { ...rest, customValues: new Float64Array(0), values } satisfies Histogram };
+    });
+
+  it('writes what decodeHistogram and the oracle read', () => {
+    fc.assert(
+      fc.property(any, ({ t, start, histogram }) => {
+        const out = new Writer();
+        writeHistogram(out, t, histogram, start);
+        const bytes = out.finish();
+        const read = decodeHistogram(bytes, 0, bytes.length);
+        expect(read.t).toBe(t);
+        expect(textOf(read.histogram)).toBe(textOf(histogram));
+        expect(read.histogram.resetHint).toBe(histogram.resetHint);
+        const oracle = histogramMessage.decode(bytes);
+        expect([oracle.startTimestamp, oracle.timestamp, oracle.schema]).toEqual([start, t, histogram.schema]);
+      }),
+    );
+  });
+
+  it('writes custom bounds and stale markers', () => {
+    for (const one of [
+      histogram({ schema: -53, bounds: [-1, 0.5, 1e9], positive: { 0: 2, 3: 1 }, sum: 3 }),
+      staleHistogram(false, 0),
+      staleHistogram(true, 3),
+    ]) {
+      const out = new Writer();
+      writeHistogram(out, 7, one);
+      const bytes = out.finish();
+      expect(textOf(decodeHistogram(bytes, 0, bytes.length).histogram)).toBe(textOf(one));
+    }
   });
 });
