@@ -103,6 +103,10 @@ function receiving({ quick }: Options): Group[] {
       ways,
     });
     return [
+      group('compress', [
+        { name: 'narthex', run: each(round, (message) => snappyCompress(message)) },
+        { name: 'snappyjs', run: each(round, (message) => snappy.compress(message)) },
+      ]),
       group('uncompress', [
         { name: 'narthex', run: each(bodies, (body) => snappyUncompress(body, BYTES_MAX)) },
         { name: 'snappyjs', run: each(bodies, (body) => snappy.uncompress(body)) },

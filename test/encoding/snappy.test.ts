@@ -79,6 +79,27 @@ describe('against snappyjs', () => {
     );
   });
 
+  it('agrees at every length up to that of a few moves', () => {
+    for (let length = 0; length <= 200; length++) {
+      for (const period of [1, 2, 3, 4, 5, 7, 16, 33, 90, 1000]) {
+        const plain = Uint8Array.from({ length }, (_, i) => 17 + (((i % period) * 37) % 200));
+        const block = snappyCompress(plain);
+        expect(snappyUncompress(block, length)).toEqual(plain);
+        expect(snappyjs.uncompress(block)).toEqual(plain);
+      }
+    }
+  });
+
+  it('what it writes is no larger, and never much larger than what it was given', () => {
+    const rng = new Rng(3);
+    const lines = Array.from({ length: 5000 }, (_, i) => `name_${i % 37}{worker="${rng.below(90)}"} ${i * 31}\n`);
+    const text = new Uint8Array(Buffer.from(lines.join('')));
+    expect(snappyCompress(text).length).toBeLessThanOrEqual(snappyjs.compress(text).length);
+    for (const length of [0, 1, 100, 70_000, 300_000]) {
+      expect(snappyCompress(rng.bytes(length)).length).toBeLessThanOrEqual(32 + length + length / 6);
+    }
+  });
+
   it('agrees on bodies larger than its 64 KiB window', () => {
     const rng = new Rng(5);
     const words = Array.from({ length: 300 }, () => rng.bytes(1 + rng.below(40)));

@@ -1,4 +1,4 @@
-/** The part of the npm package `snappyjs` that is used. It ships no types. */
+/** The part of the npm package `snappyjs`, the oracle of our own codec, that is used. It ships no types. */
 declare module 'snappyjs' {
   const snappyjs: {
     /** Snappy block format. The result owns its buffer when a plain `Uint8Array` is given. */
