@@ -21,6 +21,7 @@ import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
 import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
+import { MetadataTable, type TargetsMetadata } from '../src/scrape/metadata.ts';
 import { Page } from '../src/scrape/page.ts';
 import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
@@ -170,6 +171,18 @@ export class Agent extends ForwardingObject implements AgentDoor {
       scrapesRefused: journal.refused,
       journal,
     };
+  }
+
+  /** What targets say of their metric families: few targets a call, since a page that is not awake is read for it, and forgotten again. */
+  async metadata(keys: readonly string[], metric: string | null): Promise<TargetsMetadata> {
+    const { pages } = this.#remembered();
+    const stored = new Set(this.#pages.names());
+    const table = new MetadataTable(metric);
+    for (const key of keys) {
+      const page = pages.get(key) ?? (stored.has(key) ? this.#page(key) : null);
+      if (page !== null) table.add(key, page.families);
+    }
+    return table.result();
   }
 
   #baton(): Baton {

@@ -8,10 +8,13 @@ import type { Config, OtlpConfig } from '../src/config/model.ts';
 import { kindOf } from '../src/discovery/kinds.ts';
 import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
 import type { Services } from '../src/http/services.ts';
+import { TARGETS_AT_ONCE } from '../src/http/metadata.ts';
 import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
+import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { LeaderCache } from '../src/receive/ha.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
+import type { FamilyMetadata, TargetsMetadata } from '../src/scrape/metadata.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayProblems } from './configuration.ts';
@@ -47,6 +50,12 @@ export function services(env: Env, nowMs: number): Services {
       await Promise.all(agents(env).map((agent) => agent.want(version.version)));
       return { ok: true, version };
     },
+    relabelConfigs: async (job) => {
+      const { config } = await inForce(env);
+      return config.scrapeConfigs.find(({ jobName }) => jobName === job)?.relabelConfigs ?? null;
+    },
+    targetMetadata: (keys, metric) => targetMetadata(env, keys, metric),
+    metadata: (tenant, metric) => metadata(env, tenant, metric),
     limitProblems: () => limitProblems(env),
     write: (request, tenant) => handleWrite(request, tenant, writeDeps(env, tenant, nowMs)),
     writeOtlp: (request, tenant) => {
@@ -95,6 +104,31 @@ async function otlpConfig(env: Env, nowMs: number): Promise<OtlpConfig> {
   return otlp.config;
 }
 
+/** Each agent knows its own targets. */
+async function targetMetadata(env: Env, keys: readonly string[], metric: string | null): Promise<TargetsMetadata> {
+  const families: FamilyMetadata[] = [];
+  const of: Record<string, readonly number[]> = {};
+  for (const said of await Promise.all(agents(env).map((agent) => agent.metadata(keys, metric)))) {
+    const from = families.length;
+    families.push(...said.families);
+    for (const [key, places] of Object.entries(said.of)) of[key] = places.map((place) => from + place);
+  }
+  return { families, of };
+}
+
+/** What scrapes know belongs to the default tenant, who scrapes. */
+async function metadata(env: Env, tenant: string, metric: string | null): Promise<FamilyMetadata[]> {
+  if (tenant !== DEFAULT_TENANT) return [];
+  const { config } = await inForce(env);
+  const { targets } = resolveTargets(config, (await knownDiscoveries(env, config)).groups);
+  const families: FamilyMetadata[] = [];
+  for (let at = 0; at < targets.length; at += TARGETS_AT_ONCE) {
+    const keys = targets.slice(at, at + TARGETS_AT_ONCE).map(({ key }) => key);
+    families.push(...(await targetMetadata(env, keys, metric)).families);
+  }
+  return families;
+}
+
 async function limitProblems(env: Env): Promise<readonly string[]> {
   const limits = limitsInForce(env);
   if (limits.relays.length === 0) return limits.problems;
@@ -120,6 +154,11 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
     nowMs,
     config: version,
     agents: reports.map((report) => agentStatus(report, config, resolved)),
+    scrapePools: config.scrapeConfigs.map(({ jobName, targetLimit, keepDroppedTargets }) => ({
+      job: jobName,
+      targetLimit,
+      keepDroppedTargets,
+    })),
     discoveries: discoveryStatus(config, discovery),
     ingesters,
     blocks: blocks.flat(),
@@ -165,11 +204,6 @@ function agentStatus(
     ...report,
     remotes: report.remotes.map((remote) => ({ ...remote, url: urls.get(remote.name) ?? '' })),
     droppedTargets: [...refused, ...dropped.map((target) => ({ ...target, reason: null }))],
-    keepDroppedTargets: Object.fromEntries(
-      config.scrapeConfigs
-        .filter(({ keepDroppedTargets }) => keepDroppedTargets > 0)
-        .map(({ jobName, keepDroppedTargets }) => [jobName, keepDroppedTargets]),
-    ),
     targets: targets.map((target): TargetStatus => {
       const last = journal.targets[target.key];
       return {

@@ -6,20 +6,28 @@
 import { Scalar, stringify } from 'yaml';
 import type { Path } from './positions.ts';
 import { isSecret, isSection, SECRET, urlWithoutUserinfo } from './secrets.ts';
+import { valueAt } from './schema-problems.ts';
 import { readTree, type Value } from './tree.ts';
 
 /** Never throws. A text that is no YAML is not shown at all. */
 export function redactConfig(text: string): string {
   const read = readTree(text);
   if (!read.ok) return '# The configuration is not valid YAML, so it is not shown.\n';
-  if (read.tree.value === undefined) return '';
-  // The failsafe schema writes a text as plain as YAML allows, as the file had it: `15s`, `true`, `1.10`.
-  return stringify(redacted(read.tree.value, []), {
-    schema: 'failsafe',
-    lineWidth: 0,
-    aliasDuplicateObjects: false,
-  });
+  return read.tree.value === undefined ? '' : toYaml(redacted(read.tree.value, []));
 }
+
+/** The section of one job; null when there is none of this name. */
+export function redactScrapeConfig(text: string, job: string): string | null {
+  const read = readTree(text);
+  const scrapes = read.ok ? valueAt(read.tree.value, ['scrape_configs']) : undefined;
+  if (!Array.isArray(scrapes)) return null;
+  const i = scrapes.findIndex((scrape) => valueAt(scrape, ['job_name']) === job);
+  return i === -1 ? null : toYaml(redacted(scrapes[i], ['scrape_configs', i]));
+}
+
+/** The failsafe schema writes a text as plain as YAML allows, as the file had it: `15s`, `true`, `1.10`. */
+const toYaml = (value: unknown): string =>
+  stringify(value, { schema: 'failsafe', lineWidth: 0, aliasDuplicateObjects: false });
 
 function redacted(value: Value, path: Path): unknown {
   if (value === undefined) return undefined;

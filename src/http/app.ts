@@ -7,6 +7,7 @@ import { Hono } from 'hono';
 import { ACCESS, ROUTES, splitRoute } from './access.ts';
 import { authorize } from './auth.ts';
 import { failure } from './envelope.ts';
+import { BadData } from './params.ts';
 import { HANDLERS, message } from './handlers.ts';
 import { Memory } from './memory.ts';
 import type { AppEnv } from './services.ts';
@@ -22,6 +23,10 @@ export function createApp(): Hono<{ Bindings: AppEnv }> {
       return caller instanceof Response ? caller : HANDLERS[route](c, caller, memory);
     });
   }
-  app.onError((error, c) => failure(c.req.path, 500, 'internal', message(error)));
+  app.onError((error, c) =>
+    error instanceof BadData
+      ? failure(c.req.path, 400, 'bad_data', error.message)
+      : failure(c.req.path, 500, 'internal', message(error)),
+  );
   return app;
 }

@@ -6,7 +6,8 @@
 import type { Context } from 'hono';
 import { isSnapshotName } from '../compact/snapshot.ts';
 import { formatProblems } from '../config/problems.ts';
-import { redactConfig } from '../config/redact.ts';
+import { redactConfig, redactScrapeConfig } from '../config/redact.ts';
+import { compareUtf8 } from '../model/labels.ts';
 import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { isUlid } from '../model/ulid.ts';
 import { methodsAt, visibleTo, type Route } from './access.ts';
@@ -16,8 +17,12 @@ import { failure, success, text } from './envelope.ts';
 import { EXPOSITION_TYPE } from './exposition.ts';
 import { timestamp } from './humanise.ts';
 import type { Memory } from './memory.ts';
+import { metricMetadataData, targetMetadataData } from './metadata.ts';
 import { renderMetrics } from './metrics.ts';
 import { pageResponse } from './page/page.tsx';
+import { BadData, wholeParam } from './params.ts';
+import { labelsParam, relabelStepsData } from './relabel-steps.ts';
+import { features, flags, runtimeInfo } from './server-info.ts';
 import type { AppEnv, Services } from './services.ts';
 import { targetsData } from './targets.ts';
 import { parseTokens } from './tokens.ts';
@@ -29,7 +34,7 @@ const CONFIG_BYTES_MAX = 1_000_000;
 const BLOCK_FILE = /^(meta\.json|index|chunks\/\d{6})$/;
 const CONFIG_FILE = 'prometheus.yml';
 
-const healthy: Handler = () => text(200, 'Narthex is healthy.');
+const healthy: Handler = () => text(200, 'Narthex is Healthy.');
 
 const ready: Handler = async (c) => {
   const problems = await allProblems(c);
@@ -38,10 +43,10 @@ const ready: Handler = async (c) => {
   } catch (error) {
     return text(
       503,
-      ['Narthex is not ready: its configuration cannot be read.', message(error), ...problems].join('\n'),
+      ['Narthex is not Ready: its configuration cannot be read.', message(error), ...problems].join('\n'),
     );
   }
-  return text(200, ['Narthex is ready.', ...problems].join('\n'));
+  return text(200, ['Narthex is Ready.', ...problems].join('\n'));
 };
 
 const page: Handler = async (c, caller, memory) =>
@@ -71,8 +76,56 @@ const writeOtlp: Handler = (c, caller) => c.env.services.writeOtlp(c.req.raw, ca
 
 const targets: Handler = async (c, caller, memory) => {
   const status = visibleTo(caller.tenant, await memory.status(c.env.services));
-  return success(targetsData(status, c.req.query('state') ?? null, c.req.query('scrapePool') ?? null));
+  const { origin } = new URL(c.req.url);
+  return success(targetsData(status, c.req.query('state') ?? '', c.req.query('scrapePool') ?? '', origin));
 };
+
+const targetMetadata: Handler = async (c, caller, memory) => {
+  const limit = wholeParam('limit', c.req.query('limit'));
+  const status = visibleTo(caller.tenant, await memory.status(c.env.services));
+  const params = { matchTarget: c.req.query('match_target') || null, metric: c.req.query('metric') || null, limit };
+  const targets = status.agents.flatMap((agent) => agent.targets);
+  return success(await targetMetadataData(targets, c.env.services, params));
+};
+
+const metadata: Handler = async (c, caller) => {
+  const limit = wholeParam('limit', c.req.query('limit'));
+  const limitPerMetric = wholeParam('limit_per_metric', c.req.query('limit_per_metric'));
+  const families = await c.env.services.metadata(caller.tenant, c.req.query('metric') || null);
+  return success(metricMetadataData(families, limit, limitPerMetric));
+};
+
+const scrapePools: Handler = async (c, caller, memory) => {
+  const status = visibleTo(caller.tenant, await memory.status(c.env.services));
+  return success({ scrapePools: status.scrapePools.map(({ job }) => job).toSorted(compareUtf8) });
+};
+
+const scrapePoolConfig: Handler = async (c) => {
+  const pool = poolParam(c);
+  const { text: yaml } = await c.env.services.config();
+  const found = redactScrapeConfig(yaml, pool);
+  if (found === null) throw noPool(pool);
+  return success({ yaml: found });
+};
+
+const relabelSteps: Handler = async (c) => {
+  const pool = poolParam(c);
+  const labels = c.req.query('labels') ?? '';
+  if (labels === '') throw new BadData('no labels parameter provided');
+  const parsed = labelsParam(labels);
+  const rules = await c.env.services.relabelConfigs(pool);
+  if (rules === null) throw noPool(pool);
+  return success(relabelStepsData(rules, parsed));
+};
+
+function poolParam(c: C): string {
+  const pool = c.req.query('scrapePool') ?? '';
+  if (pool === '') throw new BadData('no scrapePool parameter provided');
+  return pool;
+}
+
+const noPool = (pool: string): BadData =>
+  new BadData(`error retrieving scrape config: scrape pool ${JSON.stringify(pool)} not found`);
 
 const config: Handler = async (c) => {
   const { version, text: yaml } = await c.env.services.config();
@@ -90,6 +143,18 @@ const buildinfo: Handler = (c) =>
     goVersion: '',
   });
 
+const showFeatures: Handler = () => success(features());
+
+const showFlags: Handler = () => success(flags());
+
+const showRuntimeInfo: Handler = async (c, _caller, memory) => {
+  const status = await memory.status(c.env.services);
+  return success(runtimeInfo(status, memory.startedAtMs(c.env.services), memory.lastReloadOk));
+};
+
+/** Nothing is read again at a start: the log is where it was. */
+const walReplay: Handler = () => success({ min: 0, max: 0, current: 0 });
+
 const blocks: Handler = async (c, caller, memory) => {
   const status = await memory.status(c.env.services);
   return success({ blocks: status.blocks.filter((block) => block.tenant === caller.tenant) });
@@ -102,6 +167,9 @@ const reload: Handler = async (c, _caller, memory) => {
   if (!reloaded.ok) return text(400, `nothing was changed:\n${formatProblems(CONFIG_FILE, reloaded.problems)}`);
   return text(200, `configuration in force: ${reloaded.version.source}, version ${reloaded.version.version}`);
 };
+
+/** There is no process to end. */
+const quit: Handler = () => text(403, 'Lifecycle API is not enabled: a deployment has no process to end.');
 
 const pushConfig: Handler = async (c, _caller, memory) => {
   const body = await readBody(c.req.raw, CONFIG_BYTES_MAX);
@@ -166,7 +234,7 @@ const unavailable: Handler = (c) =>
     c.req.path,
     422,
     'execution',
-    'unavailable with Narthex: it collects, keeps and forwards samples, and does not answer queries yet; ' +
+    'unavailable with Prometheus Agent: Narthex collects, keeps and forwards samples, and does not answer queries yet; ' +
       'query a remote that it writes to, or a Prometheus on the blocks of `npx narthex blocks pull DIR`',
   );
 
@@ -182,12 +250,24 @@ export const HANDLERS: Record<Route, Handler> = {
   'GET /-/healthy': healthy,
   'GET /-/ready': ready,
   'POST /-/reload': reload,
+  'PUT /-/reload': reload,
+  'POST /-/quit': quit,
+  'PUT /-/quit': quit,
   'GET /metrics': metrics,
   'ALL /api/v1/write': write,
   'ALL /api/v1/otlp/v1/metrics': writeOtlp,
   'GET /api/v1/targets': targets,
+  'GET /api/v1/targets/metadata': targetMetadata,
+  'GET /api/v1/targets/relabel_steps': relabelSteps,
+  'GET /api/v1/scrape_pools': scrapePools,
+  'GET /api/v1/scrape_pools/config': scrapePoolConfig,
+  'GET /api/v1/metadata': metadata,
+  'GET /api/v1/features': showFeatures,
   'GET /api/v1/status/config': config,
   'GET /api/v1/status/buildinfo': buildinfo,
+  'GET /api/v1/status/flags': showFlags,
+  'GET /api/v1/status/runtimeinfo': showRuntimeInfo,
+  'GET /api/v1/status/walreplay': walReplay,
   'GET /api/v1/status/tsdb/blocks': blocks,
   'PUT /api/v1/admin/config': pushConfig,
   'POST /api/v1/admin/tsdb/snapshot': snapshot,
@@ -202,7 +282,6 @@ export const HANDLERS: Record<Route, Handler> = {
   'ALL /api/v1/series': unavailable,
   'ALL /api/v1/labels': unavailable,
   'ALL /api/v1/label/:name/values': unavailable,
-  'ALL /api/v1/metadata': unavailable,
   'ALL /api/v1/read': unavailable,
   'ALL /api/v1/rules': unavailable,
   'ALL /api/v1/alerts': unavailable,

@@ -3,8 +3,9 @@
  * one in with each request, a test hands in a fake. The one invariant: nothing here is called before access is granted.
  */
 
-import type { ConfigVersion } from '../config/model.ts';
+import type { ConfigVersion, RelabelConfig } from '../config/model.ts';
 import type { Problem } from '../config/problems.ts';
+import type { FamilyMetadata, TargetsMetadata } from '../scrape/metadata.ts';
 import type { SystemStatus } from './status.ts';
 
 export type Pushed =
@@ -25,6 +26,12 @@ export interface Services {
   /** The whole system, one call an object. The app keeps the answer for a few seconds. */
   status(): Promise<SystemStatus>;
   config(): Promise<{ readonly version: ConfigVersion; readonly text: string }>;
+  /** `relabel_configs` of a job; null when there is no such job. */
+  relabelConfigs(job: string): Promise<readonly RelabelConfig[] | null>;
+  /** What the targets with these keys, few at a time, say of their metric families; of the one named `metric`, or of all. */
+  targetMetadata(keys: readonly string[], metric: string | null): Promise<TargetsMetadata>;
+  /** What is known of the metrics of a tenant: the one door for all that know some. */
+  metadata(tenant: string, metric: string | null): Promise<readonly FamilyMetadata[]>;
   pushConfig(text: string, source: 'bucket' | 'start --config'): Promise<Pushed>;
   reload(): Promise<Reloaded>;
   /** `POST /api/v1/write`, method check included; access has been granted. */

@@ -96,8 +96,6 @@ export interface AgentStatus {
   readonly remotes: readonly ConsumerStatus[];
   readonly targets: readonly TargetStatus[];
   readonly droppedTargets: readonly DroppedTargetStatus[];
-  /** `keep_dropped_targets` of the jobs that set it: of those that a rule dropped, so many are shown. */
-  readonly keepDroppedTargets?: Readonly<Record<string, number>>;
   /** Highest sample timestamp ever appended, Unix ms. */
   readonly highestMs: number | null;
   /** Scrapes appended, and those refused, by reason; stored with the event. */
@@ -152,6 +150,15 @@ export interface BlockStatus {
   readonly files: readonly string[];
 }
 
+/** A scrape configuration: what Prometheus calls a scrape pool. */
+export interface ScrapePoolStatus {
+  readonly job: string;
+  /** With more targets none is scraped; 0 is no limit. */
+  readonly targetLimit: number;
+  /** `keep_dropped_targets`: of those that a rule dropped, so many are shown; 0 is all. */
+  readonly keepDroppedTargets: number;
+}
+
 /** One `*_sd_configs` of a job, or its `static_configs` together. Times are Unix ms. */
 export interface DiscoveryStatus {
   readonly job: string;
@@ -172,6 +179,7 @@ export interface DiscoveryStatus {
 export interface SystemStatus {
   readonly nowMs: number;
   readonly config: ConfigVersion;
+  readonly scrapePools: readonly ScrapePoolStatus[];
   readonly discoveries: readonly DiscoveryStatus[];
   readonly agents: readonly AgentStatus[];
   readonly ingesters: readonly IngesterStatus[];

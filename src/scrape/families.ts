@@ -18,6 +18,9 @@ export class Families {
   current = -1;
   #lastStamp = 0;
   #ids: Map<string, number> | null = null;
+  #knownCount = 0;
+  /** What was said before of families that say something else in this scrape. */
+  readonly #before = new Map<number, string>();
 
   get count(): number {
     return this.names.length;
@@ -44,13 +47,39 @@ export class Families {
     }
     this.current = id;
     if (entry === HELP) {
-      if (!isText(bytes, cursor.textStart, cursor.textEnd, this.helps[id]!)) this.helps[id] = cursor.helpText();
+      if (isText(bytes, cursor.textStart, cursor.textEnd, this.helps[id]!)) return;
+      this.#remember(id);
+      this.helps[id] = cursor.helpText();
     } else if (entry === UNIT) {
-      if (!isText(bytes, cursor.textStart, cursor.textEnd, this.units[id]!)) this.units[id] = cursor.unitText();
+      if (isText(bytes, cursor.textStart, cursor.textEnd, this.units[id]!)) return;
+      this.#remember(id);
+      this.units[id] = cursor.unitText();
     } else if (this.types[id] !== cursor.type) {
+      this.#remember(id);
       this.types[id] = cursor.type;
       this.stamps[id] = ++this.#lastStamp;
     }
+  }
+
+  /** A new scrape begins: what is known now is what was said before. */
+  begin(): void {
+    this.current = -1;
+    this.#knownCount = this.count;
+    this.#before.clear();
+  }
+
+  /** Whether a family that was known before this scrape says something else after it. */
+  get changed(): boolean {
+    for (const [id, before] of this.#before) if (id < this.#knownCount && this.#said(id) !== before) return true;
+    return false;
+  }
+
+  #remember(id: number): void {
+    if (!this.#before.has(id)) this.#before.set(id, this.#said(id));
+  }
+
+  #said(id: number): string {
+    return JSON.stringify([this.types[id], this.helps[id], this.units[id]]);
   }
 
   /** Forgets families from `count` on: a page that fails leaves none behind. */

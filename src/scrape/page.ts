@@ -11,6 +11,7 @@ import type { Labels } from '../model/labels.ts';
 import { Emitter } from './emitter.ts';
 import { Entries } from './entries.ts';
 import { type Exemplar, Exemplars } from './exemplars.ts';
+import type { Families } from './families.ts';
 import type { ScrapeResult } from './fetch.ts';
 import { PageError } from './labels.ts';
 import { putBits } from './number.ts';
@@ -102,7 +103,7 @@ export class Page {
     emitReports(emitter, reports, target, result, reading, error === null);
 
     const isOther = renewed || (taken && !isSame(entries, knownCount, reading));
-    const changed = isOther || state.live !== taken;
+    const changed = isOther || state.live !== taken || (taken && state.families.changed);
     state.entries = taken && isOther ? entries.select(reading.order.subarray(0, reading.orderCount), tracked) : entries;
     state.context = context;
     state.reports = reports;
@@ -111,6 +112,11 @@ export class Page {
     this.#tidy(familyCount, renewed);
     const { scraped: samples, duplicates, outOfBounds } = reading;
     return { changed, samples, error, health, duplicates, outOfBounds, staleMarkers };
+  }
+
+  /** What the target says of its metric families. */
+  get families(): Families {
+    return this.#state.families;
   }
 
   /** The target is gone: stale markers for everything, the report series too. The page is as if never scraped. */

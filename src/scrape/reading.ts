@@ -141,7 +141,7 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   let rules: Rules | null = null;
   let appended = 0;
   let guess = 0;
-  families.current = -1;
+  families.begin();
   exemplars.begin();
 
   for (;;) {

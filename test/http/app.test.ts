@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { STATUS_KEPT_MS } from '../../src/http/memory.ts';
 import type { Services } from '../../src/http/services.ts';
-import { agent, client, fakeServices, NOW, SNAPSHOT, system, target, ULID } from './fake.ts';
+import { agent, client, fakeServices, NOW, pool, SNAPSHOT, system, target, ULID } from './fake.ts';
 
 const open = { open: '127.0.0.1' };
 
@@ -16,7 +16,7 @@ describe('health', () => {
   it('is healthy without asking anything', async () => {
     const { ask, calls } = start();
     const answer = await ask('GET', '/-/healthy');
-    expect([answer.status, await answer.text()]).toEqual([200, 'Narthex is healthy.\n']);
+    expect([answer.status, await answer.text()]).toEqual([200, 'Narthex is Healthy.\n']);
     expect(calls).toEqual([]);
   });
   it('is ready when its configuration can be read, else says why not', async () => {
@@ -66,7 +66,7 @@ describe('GET /api/v1/targets', () => {
       labels: { instance: 'self', job: 'narthex' },
       scrapePool: 'narthex',
       scrapeUrl: 'http://self/metrics',
-      globalUrl: 'http://self/metrics',
+      globalUrl: 'http://localhost:8787/metrics',
       lastError: '',
       lastScrape: '2026-11-22T13:05:00Z',
       lastScrapeDuration: 0.0125,
@@ -85,7 +85,9 @@ describe('GET /api/v1/targets', () => {
   });
   it('honours state and scrapePool', async () => {
     expect((await targets('?state=dropped')).activeTargets).toEqual([]);
-    expect((await targets('?state=active')).activeTargets).toHaveLength(2);
+    expect((await targets('?state=Active')).activeTargets).toHaveLength(2);
+    expect((await targets('?state=active')).droppedTargetCounts).toBeNull();
+    expect(await targets('?state=bogus')).toEqual({ activeTargets: [], droppedTargets: [], droppedTargetCounts: null });
     expect((await targets('?state=any&scrapePool=node')).activeTargets).toHaveLength(1);
   });
 
@@ -104,7 +106,7 @@ describe('GET /api/v1/targets', () => {
     expect(await of('?state=dropped&scrapePool=node')).toMatchObject({
       activeTargets: [],
       droppedTargets: [dropped[0]],
-      droppedTargetCounts: { node: 1 },
+      droppedTargetCounts: { node: 1, web: 1 },
     });
     expect(await of('?state=active')).toMatchObject({ activeTargets: [{}], droppedTargets: [] });
   });
@@ -116,13 +118,19 @@ describe('GET /api/v1/targets', () => {
       reason,
     });
     const droppedTargets = [drop('node', 'bad', 'no'), drop('node', 'a'), drop('node', 'b'), drop('web', 'c')];
-    const { ask } = start({}, system({ agents: [agent({ droppedTargets, keepDroppedTargets: { node: 1 } })] }));
+    const { ask } = start(
+      {},
+      system({
+        agents: [agent({ droppedTargets })],
+        scrapePools: [pool({ job: 'node', keepDroppedTargets: 1 }), pool({ job: 'web' }), pool({ job: 'none' })],
+      }),
+    );
     const { data } = await body(await ask('GET', '/api/v1/targets'));
     const addresses = (data['droppedTargets'] as { discoveredLabels: Record<string, string> }[]).map(
       ({ discoveredLabels }) => discoveredLabels['__address__'],
     );
     expect(addresses).toEqual(['bad', 'a', 'c']);
-    expect(data['droppedTargetCounts']).toEqual({ node: 3, web: 1 });
+    expect(data['droppedTargetCounts']).toEqual({ node: 3, none: 0, web: 1 });
   });
 });
 
@@ -265,7 +273,7 @@ describe('what is not here', () => {
     expect(await body(answer)).toMatchObject({
       status: 'error',
       errorType: 'execution',
-      error: expect.stringMatching(/^unavailable with Narthex/),
+      error: expect.stringMatching(/^unavailable with Prometheus Agent: /),
     });
   });
   it('hands every method of /api/v1/write on', async () => {

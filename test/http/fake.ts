@@ -9,6 +9,7 @@ import type {
   DiscoveryStatus,
   IngesterStatus,
   LogStatus,
+  ScrapePoolStatus,
   SystemStatus,
   TargetStatus,
 } from '../../src/http/status.ts';
@@ -101,6 +102,13 @@ export const agent = (over: Partial<AgentStatus> = {}): AgentStatus => ({
   ...over,
 });
 
+export const pool = (over: Partial<ScrapePoolStatus> = {}): ScrapePoolStatus => ({
+  job: 'narthex',
+  targetLimit: 0,
+  keepDroppedTargets: 0,
+  ...over,
+});
+
 export const discovery = (over: Partial<DiscoveryStatus> = {}): DiscoveryStatus => ({
   job: 'narthex',
   kind: 'static',
@@ -158,6 +166,7 @@ export const system = (over: Partial<SystemStatus> = {}): SystemStatus => ({
   nowMs: NOW,
   config: { source: 'bucket', version: 3, pushedAtMs: NOW - 2 * HOUR },
   agents: [agent()],
+  scrapePools: [pool()],
   discoveries: [discovery()],
   ingesters: [ingester(), ingester({ tenant: 'acme' })],
   blocks: [block(), block({ tenant: 'acme', ulid: '01KAN5Z1D0M4V7Q8X2C3B4N5P7' })],
@@ -177,6 +186,9 @@ export function fakeServices(status: SystemStatus = system(), over: Partial<Serv
   const services: Services = {
     status: () => Promise.resolve(status),
     config: () => Promise.resolve({ version, text: 'scrape_configs: []\n' }),
+    relabelConfigs: () => Promise.resolve([]),
+    targetMetadata: () => Promise.resolve({ families: [], of: {} }),
+    metadata: () => Promise.resolve([]),
     pushConfig: (_text, source) =>
       Promise.resolve({ ok: true, version: { ...version, source, version: 4 }, warnings: [] }),
     reload: () => Promise.resolve({ ok: true, version }),

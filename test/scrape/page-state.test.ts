@@ -5,6 +5,7 @@ import { type BuiltRequest, RequestBuilder } from '../../src/encoding/remote-wri
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { labelsFrom } from '../../src/model/labels.ts';
+import { MetadataTable } from '../../src/scrape/metadata.ts';
 import { Page, type PageScrape, type PageTarget } from '../../src/scrape/page.ts';
 import { linesOf } from './decode.ts';
 import { resultOf } from './results.ts';
@@ -101,7 +102,8 @@ plain 1
       .replace('# TYPE h histogram\n', '# TYPE h summary\n');
     for (let round = 2; round < 4; round++) {
       const { got, built } = scrape(it, changed, round);
-      expect(got.changed).toBe(false);
+      // Stored once: what is known of the target must survive a sleep.
+      expect(got.changed).toBe(round === 2);
       expect(metadataOf(built).slice(0, 6)).toEqual([
         'h_bucket: 0',
         'h_sum: 5 Now\nh.',
@@ -112,6 +114,32 @@ plain 1
       ]);
     }
     expect(metadataOf(scrape(it, page, 4).built).slice(0, 6)).toEqual(wanted);
+  });
+
+  test('is told as the API has it, after a sleep too', () => {
+    const it = Page.decode(null);
+    scrape(it, `# HELP lone no series\n${page}# UNIT is_not text 0.0.4\n`);
+    const table = new MetadataTable(null);
+    table.add('a', it.families);
+    table.add('b', Page.decode(it.encode()).families);
+    expect(table.result()).toEqual({
+      families: [
+        { metric: 'h', type: 'histogram', help: 'Help of\nh.', unit: '' },
+        { metric: 'c_total', type: 'counter', help: '', unit: '' },
+      ],
+      of: { a: [0, 1], b: [0, 1] },
+    });
+    const one = new MetadataTable('c_total');
+    one.add('a', it.families);
+    expect(one.result()).toMatchObject({ families: [{ metric: 'c_total' }], of: { a: [0] } });
+  });
+
+  test('of a family without series, or one that changes back and forth in one page, costs no row a scrape', () => {
+    const it = Page.decode(null);
+    const odd = `# HELP lone no series\n# HELP a é one\n# TYPE a gauge\na 1\n# HELP a two\n# TYPE a counter\na{x="1"} 1\n`;
+    expect(scrape(it, odd, 1).got.changed).toBe(true);
+    expect(scrape(it, odd, 2).got.changed).toBe(false);
+    expect(scrape(Page.decode(it.encode()), odd, 3).got.changed).toBe(false);
   });
 });
 

@@ -1,0 +1,242 @@
+/** The API of an agent, as Prometheus 3.15 answers it. */
+
+import { describe, expect, it } from 'vitest';
+import type { Services } from '../../src/http/services.ts';
+import type { FamilyMetadata } from '../../src/scrape/metadata.ts';
+import { agent, client, fakeServices, line, pool, system, target } from './fake.ts';
+
+const open = { open: '127.0.0.1' };
+const body = async (answer: Response): Promise<any> => await answer.json();
+
+function start(over: Partial<Services> = {}, status = system()) {
+  const { services, calls } = fakeServices(status, over);
+  const ask = client({ services, ...open });
+  return { calls, ask, data: async (path: string) => (await body(await ask('GET', path))).data };
+}
+
+const family = (metric: string, help = 'Help.', type = 'counter', unit = ''): FamilyMetadata => ({
+  metric,
+  type,
+  help,
+  unit,
+});
+
+describe('metadata', () => {
+  const targets = Array.from({ length: 120 }, (_, i) =>
+    target({
+      key: `k${i}`,
+      job: i % 2 === 0 ? 'even' : 'odd',
+      labels: [
+        { name: 'instance', value: `i${i}` },
+        { name: 'job', value: i % 2 === 0 ? 'even' : 'odd' },
+      ],
+    }),
+  );
+  const families = [family('a_total'), family('b', 'B.', 'gauge', 'bytes'), family('b', 'Other B.', 'gauge', 'bytes')];
+  const services: Partial<Services> = {
+    targetMetadata: (keys, metric) =>
+      Promise.resolve({
+        families,
+        of: Object.fromEntries(
+          keys
+            .filter((key) => key !== 'k1')
+            .map((key) => [
+              key,
+              [0, key === 'k4' ? 2 : 1].filter((i) => metric === null || families[i]!.metric === metric),
+            ]),
+        ),
+      }),
+    metadata: (_, metric) =>
+      Promise.resolve([...families, ...families].filter((one) => metric === null || one.metric === metric)),
+  };
+  const status = system({ agents: [agent({ targets })] });
+
+  it('of targets: each family of each, with the target it is of', async () => {
+    const { data, calls } = start(services, status);
+    const all = await data('/api/v1/targets/metadata');
+    expect(all).toHaveLength(238);
+    expect(all.slice(0, 2)).toEqual([
+      { target: { instance: 'i0', job: 'even' }, metric: 'a_total', type: 'counter', help: 'Help.', unit: '' },
+      { target: { instance: 'i0', job: 'even' }, metric: 'b', type: 'gauge', help: 'B.', unit: 'bytes' },
+    ]);
+    // Few at a time.
+    expect(calls).toEqual(['status', 'targetMetadata', 'targetMetadata', 'targetMetadata']);
+  });
+
+  it('of one metric, without its name; of the targets that match; up to a limit, whole targets', async () => {
+    const { data, calls } = start(services, status);
+    const query = (params: Record<string, string>) => `/api/v1/targets/metadata?${String(new URLSearchParams(params))}`;
+    expect(await data(query({ metric: 'b', match_target: '{instance=~"i[34]"}' }))).toEqual([
+      { target: { instance: 'i3', job: 'odd' }, type: 'gauge', help: 'B.', unit: 'bytes' },
+      { target: { instance: 'i4', job: 'even' }, type: 'gauge', help: 'Other B.', unit: 'bytes' },
+    ]);
+    expect(await data(query({ metric: 'nope' }))).toEqual([]);
+    calls.length = 0;
+    expect(await data(query({ limit: '3' }))).toHaveLength(4);
+    expect(calls.filter((call) => call === 'targetMetadata')).toHaveLength(1);
+    expect(await data(query({ limit: '0' }))).toEqual([]);
+  });
+
+  it('of metrics: what is said of each, once', async () => {
+    const { data } = start(services, status);
+    const b = { type: 'gauge', unit: 'bytes', help: 'B.' };
+    expect(await data('/api/v1/metadata')).toEqual({
+      a_total: [{ type: 'counter', unit: '', help: 'Help.' }],
+      b: [b, { ...b, help: 'Other B.' }],
+    });
+    expect(await data('/api/v1/metadata?limit_per_metric=1&metric=b')).toEqual({ b: [b] });
+    expect(Object.keys(await data('/api/v1/metadata?limit=1'))).toEqual(['a_total']);
+    expect(await data('/api/v1/metadata?metric=nope')).toEqual({});
+  });
+
+  it.each([
+    ['targets/metadata?limit=x', 'limit must be a number'],
+    ['metadata?limit=1.5', 'limit must be a number'],
+    ['metadata?limit_per_metric=x', 'limit_per_metric must be a number'],
+    [
+      'targets/metadata?match_target=%7Bjob%3D%22self%22',
+      'invalid parameter "match_target": 1:12: parse error: unexpected end of input inside braces',
+    ],
+  ])('%s is wrong', async (path, error) => {
+    const answer = await start().ask('GET', `/api/v1/${path}`);
+    expect(answer.status).toBe(400);
+    expect(await body(answer)).toEqual({ status: 'error', errorType: 'bad_data', error });
+  });
+
+  it('shows another tenant no targets', async () => {
+    const { services: fake } = fakeServices(status, { ...services, metadata: () => Promise.resolve([]) });
+    const tokens = [await line('r', 'read', 'acme', 't')];
+    const ask = client({ services: fake, tokens });
+    for (const [path, data] of [
+      ['targets/metadata', []],
+      ['metadata', {}],
+      ['scrape_pools', { scrapePools: [] }],
+      ['targets', { activeTargets: [], droppedTargets: [], droppedTargetCounts: {} }],
+    ] as const)
+      expect((await body(await ask('GET', `/api/v1/${path}`, { token: 't' }))).data).toEqual(data);
+  });
+});
+
+describe('scrape pools', () => {
+  const yaml = `scrape_configs:
+  - job_name: b
+    basic_auth: { username: me, password: hunter2 }
+  - job_name: a
+`;
+  const config: Partial<Services> = { config: () => Promise.resolve({ version: system().config, text: yaml }) };
+
+  it('are listed in order', async () => {
+    const { data } = start({}, system({ scrapePools: [pool({ job: 'b' }), pool({ job: 'a' })] }));
+    expect(await data('/api/v1/scrape_pools')).toEqual({ scrapePools: ['a', 'b'] });
+  });
+
+  it('show their section, without secrets', async () => {
+    const { ask, data } = start(config);
+    expect(await data('/api/v1/scrape_pools/config?scrapePool=b')).toEqual({
+      yaml: 'job_name: b\nbasic_auth:\n  username: me\n  password: <secret>\n',
+    });
+    for (const [query, error] of [
+      ['', 'no scrapePool parameter provided'],
+      ['?scrapePool=x', 'error retrieving scrape config: scrape pool "x" not found'],
+    ]) {
+      const answer = await ask('GET', `/api/v1/scrape_pools/config${query}`);
+      expect([answer.status, await body(answer)]).toEqual([400, { status: 'error', errorType: 'bad_data', error }]);
+    }
+  });
+});
+
+describe('relabel steps', () => {
+  const rule = {
+    action: 'replace',
+    sourceLabels: [] as string[],
+    separator: ';',
+    regex: '(.*)',
+    modulus: 0,
+    targetLabel: '',
+    replacement: '$1',
+    nameValidationScheme: 'utf8',
+  } as const;
+  const rules = [
+    { ...rule, action: 'drop', sourceLabels: ['__address__'], regex: 'drop.*' },
+    { ...rule, targetLabel: 'x', replacement: 'y' },
+  ] as const;
+  const { ask } = start({ relabelConfigs: (job) => Promise.resolve(job === 'self' ? rules : null) });
+  const steps = (params: Record<string, string>) =>
+    ask('GET', `/api/v1/targets/relabel_steps?${String(new URLSearchParams(params))}`);
+  // What Prometheus 3.15 answers for the same rules.
+  const [drop, replace] = [
+    { source_labels: ['__address__'], separator: ';', regex: 'drop.*', replacement: '$1', action: 'drop' },
+    { separator: ';', regex: '(.*)', target_label: 'x', replacement: 'y', action: 'replace' },
+  ];
+
+  it('show what each rule makes of the labels', async () => {
+    expect((await body(await steps({ scrapePool: 'self', labels: '{"__address__":"a","b":""}' }))).data).toEqual({
+      steps: [
+        { rule: drop, output: { __address__: 'a' }, keep: true },
+        { rule: replace, output: { __address__: 'a', x: 'y' }, keep: true },
+      ],
+    });
+    expect((await body(await steps({ scrapePool: 'self', labels: '{"__address__":"drop.x"}' }))).data).toEqual({
+      steps: [
+        { rule: drop, output: {}, keep: false },
+        { rule: replace, output: {}, keep: false },
+      ],
+    });
+  });
+
+  it.each([
+    [{}, /^no scrapePool parameter provided$/],
+    [{ scrapePool: 'self' }, /^no labels parameter provided$/],
+    [{ scrapePool: 'nope', labels: '{}' }, /^error retrieving scrape config: scrape pool "nope" not found$/],
+    [{ scrapePool: 'self', labels: 'x' }, /^error parsing labels: /],
+    [{ scrapePool: 'self', labels: '[1]' }, /^error parsing labels: /],
+    [{ scrapePool: 'self', labels: '{"a":1}' }, /^error parsing labels: "a" is not a text$/],
+  ])('%j is wrong', async (params, error) => {
+    const answer = await steps(params);
+    expect(answer.status).toBe(400);
+    expect(await body(answer)).toMatchObject({ errorType: 'bad_data', error: expect.stringMatching(error) });
+  });
+});
+
+describe('what a server tells of itself', () => {
+  it('has the keys of Prometheus, and makes nothing up', async () => {
+    const { data } = start();
+    expect(await data('/api/v1/features')).toMatchObject({
+      prometheus: { agent_mode: true, server_mode: false },
+      api: { remote_write_receiver: true, query_stats: false },
+      service_discovery_providers: { consul: true, dns: true, file: true, http: true, kubernetes: true, static: true },
+    });
+    const flags = await data('/api/v1/status/flags');
+    expect(flags).toMatchObject({ agent: 'true', 'storage.agent.retention.max-time': '1w' });
+    expect(Object.values(flags).every((value) => typeof value === 'string')).toBe(true);
+    expect(await data('/api/v1/status/runtimeinfo')).toEqual({
+      startTime: '2026-11-22T13:05:09Z',
+      CWD: '',
+      hostname: '',
+      serverTime: '2026-11-22T13:05:09Z',
+      reloadConfigSuccess: true,
+      lastConfigTime: '2026-11-22T11:05:09Z',
+      corruptionCount: 0,
+      goroutineCount: 0,
+      GOMAXPROCS: 0,
+      GOMEMLIMIT: 0,
+      GOGC: '',
+      GODEBUG: '',
+      storageRetention: '1w or 8GB',
+    });
+    expect(await data('/api/v1/status/walreplay')).toEqual({ min: 0, max: 0, current: 0 });
+  });
+
+  it('reloads with PUT too, and does not quit', async () => {
+    const { ask, calls } = start();
+    expect((await ask('PUT', '/-/reload')).status).toBe(200);
+    expect(calls).toEqual(['reload']);
+    const answer = await ask('POST', '/-/quit');
+    expect([answer.status, await answer.text()]).toEqual([
+      403,
+      'Lifecycle API is not enabled: a deployment has no process to end.\n',
+    ]);
+    expect((await ask('GET', '/-/quit')).status).toBe(405);
+    expect((await ask('HEAD', '/-/ready')).status).toBe(200);
+  });
+});
