@@ -1,6 +1,5 @@
 /**
- * What makes a native histogram valid, in the words of Prometheus' Histogram.Validate and FloatHistogram.Validate (model/histogram), and the one
- * repair that its receiver makes: a resolution higher than it stores is reduced.
+ * What makes a native histogram valid, in the words of Prometheus' Histogram.Validate and FloatHistogram.Validate (model/histogram).
  */
 
 import {
@@ -9,14 +8,11 @@ import {
   AT_SUM,
   AT_ZERO_COUNT,
   bucketCount,
-  bucketCounts,
-  bucketIndexes,
   COUNT_MAX,
   type Histogram,
   SCHEMA_CUSTOM,
   SCHEMA_MAX,
   SCHEMA_MIN,
-  spansOf,
 } from './histogram.ts';
 
 /** What is wrong with a histogram, or null. Its spans must be as Layout has them, and its values as many as they say. */
@@ -83,37 +79,4 @@ function bucketsFault({ isFloat, values }: Histogram, from: number, to: number):
     sum += count;
   }
   return sum;
-}
-
-/** The histogram with buckets of schema SCHEMA_MAX, which are merged from its own. For schemas above that alone. */
-export function reduceResolution(h: Histogram): Histogram {
-  const shift = h.schema - SCHEMA_MAX;
-  const positiveEnd = AT_BUCKETS + bucketCount(h.positiveSpans);
-  const positive = merged(h.positiveSpans, bucketCounts(h, AT_BUCKETS, positiveEnd), shift);
-  const negative = merged(h.negativeSpans, bucketCounts(h, positiveEnd, h.values.length), shift);
-  const values = new Float64Array(AT_BUCKETS + positive.counts.length + negative.counts.length);
-  values.set(h.values.subarray(0, AT_BUCKETS));
-  for (const [{ counts }, at] of [
-    [positive, AT_BUCKETS] as const,
-    [negative, AT_BUCKETS + positive.counts.length] as const,
-  ]) {
-    for (let i = 0; i < counts.length; i++) values[at + i] = counts[i]! - (h.isFloat || i === 0 ? 0 : counts[i - 1]!);
-  }
-  return { ...h, schema: SCHEMA_MAX, positiveSpans: positive.spans, negativeSpans: negative.spans, values };
-}
-
-/** Buckets of 2^shift neighbours each, whose last is the one with the bound that both schemas have. */
-function merged(spans: Int32Array, counts: Float64Array, shift: number): { spans: Int32Array; counts: number[] } {
-  const indexes: number[] = [];
-  const sums: number[] = [];
-  const size = 2 ** shift;
-  bucketIndexes(spans).forEach((index, i) => {
-    const target = Math.floor((index - 1) / size) + 1;
-    if (indexes.at(-1) === target) sums[sums.length - 1]! += counts[i]!;
-    else {
-      indexes.push(target);
-      sums.push(counts[i]!);
-    }
-  });
-  return { spans: spansOf(Int32Array.from(indexes)), counts: sums };
 }

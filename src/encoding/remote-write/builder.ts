@@ -156,8 +156,23 @@ export class RequestBuilder {
     const message = this.#histogram;
     message.clear();
     writeHistogram(message, t, histogram, startT);
-    this.#begun(refs, refCount, message.length, type, helpRef, unitRef);
-    this.#series.field(SERIES_HISTOGRAMS, message.bytes, 0, message.length);
+    this.addHistogramMessage(refs, refCount, t, message.bytes, 0, message.length, type, helpRef, unitRef);
+  }
+
+  /** As `addHistogram`, with its message written already: `bytes[start, end)`, with `t` in it. */
+  addHistogramMessage(
+    refs: Uint32Array | readonly number[],
+    refCount: number,
+    t: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    type = 0,
+    helpRef = 0,
+    unitRef = 0,
+  ): void {
+    this.#begun(refs, refCount, end - start, type, helpRef, unitRef);
+    this.#series.field(SERIES_HISTOGRAMS, bytes, start, end);
     this.#ended(t, type, helpRef, unitRef);
   }
 
