@@ -279,7 +279,9 @@ function writeText(out: Writer, tag: number, text: string, encoder: TextEncoder)
   const lengthAt = out.length;
   const textAt = lengthAt + uvarintSize(text.length);
   const length = encoder.encodeInto(text, out.bytes.subarray(textAt)).written;
+  // Moved before its length is written, which would stand on its first bytes.
+  const movedTo = lengthAt + uvarintSize(length);
+  if (movedTo !== textAt) out.bytes.copyWithin(movedTo, textAt, textAt + length);
   out.uint32(length);
-  if (out.length !== textAt) out.bytes.copyWithin(out.length, textAt, textAt + length);
-  out.length += length;
+  out.length = movedTo + length;
 }

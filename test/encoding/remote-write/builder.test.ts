@@ -133,3 +133,16 @@ it('writes histograms and start timestamps, with what else a series has', () => 
   expect([one!.exemplars!.length, one!.samples!.length, one!.metadata!.type]).toEqual([1, 0, 3]);
   expect(two!.samples).toMatchObject([{ timestamp: 10, startTimestamp: -7 }]);
 });
+
+it('keeps texts whose length takes more bytes than that of as many ASCII characters', () => {
+  // 127 and 16,383 are the last lengths of one and of two bytes.
+  for (const length of [1, 42, 43, 63, 64, 127, 128, 5461, 5462, 8191, 8192, 16_383, 16_384]) {
+    for (const char of ['x', 'é', '€', '😀']) {
+      const value = char.repeat(length);
+      const builder = new RequestBuilder({ samplesMax: 1000, bytesMax: 1 << 20 });
+      const refs = ['__name__', value, 'after'].map((part) => builder.symbol(part));
+      builder.add(refs, 2, 1, 0, 0);
+      expect(v2.decode(builder.finish()[0]!.message).symbols).toEqual(['', '__name__', value, 'after']);
+    }
+  }
+});
