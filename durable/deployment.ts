@@ -60,8 +60,7 @@ export function services(env: Env, nowMs: number): Services {
     write: (request, tenant) => handleWrite(request, tenant, writeDeps(env, tenant, nowMs)),
     writeOtlp: (request, tenant) => {
       const config = () => otlpConfig(env, nowMs);
-      // HA pairs are Prometheus', which send remote write.
-      return handleOtlp(request, tenant, { ...writeDeps(env, tenant, nowMs), leader: null, config });
+      return handleOtlp(request, tenant, { ...writeDeps(env, tenant, nowMs), config });
     },
     snapshot: (tenant, name) => snapshot(env, tenant, name, nowMs),
     snapshotBlocks: async (tenant, name) => {

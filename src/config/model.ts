@@ -25,6 +25,7 @@ export interface OtlpConfig {
   readonly ignoreResourceAttributes: readonly string[];
   readonly keepIdentifyingResourceAttributes: boolean;
   readonly promoteScopeMetadata: boolean;
+  readonly convertHistogramsToNhcb: boolean;
   readonly labelNameUnderscoreSanitization: boolean;
   readonly labelNamePreserveMultipleUnderscores: boolean;
 }

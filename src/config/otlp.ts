@@ -11,6 +11,7 @@ export function toOtlpConfig(parsed: NonNullable<ParsedConfig['otlp']>): OtlpCon
     ignoreResourceAttributes: parsed.ignore_resource_attributes ?? [],
     keepIdentifyingResourceAttributes: parsed.keep_identifying_resource_attributes ?? false,
     promoteScopeMetadata: parsed.promote_scope_metadata ?? false,
+    convertHistogramsToNhcb: parsed.convert_histograms_to_nhcb ?? false,
     labelNameUnderscoreSanitization: parsed.label_name_underscore_sanitization ?? true,
     labelNamePreserveMultipleUnderscores: parsed.label_name_preserve_multiple_underscores ?? true,
   };

@@ -190,6 +190,7 @@ const otlp = mapping({
   ignore_resource_attributes: list(nonEmpty('the name of a resource attribute')),
   keep_identifying_resource_attributes: z.optional(flag),
   promote_scope_metadata: z.optional(flag),
+  convert_histograms_to_nhcb: z.optional(flag),
   label_name_underscore_sanitization: z.optional(flag),
   label_name_preserve_multiple_underscores: z.optional(flag),
 });

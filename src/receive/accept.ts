@@ -79,27 +79,10 @@ export function accept(
   body: Uint8Array,
   limits: ReceiveLimits,
   nowMs: number,
-  { hashSeries = false, leader = null }: AcceptOptions = {},
+  options: AcceptOptions = {},
 ): Accepted | Followed | NotAccepted {
-  let decoded = decode(schema, body, limits);
-  if ('ok' in decoded) return decoded;
-  const replica = leader === null ? null : replicaOf(decoded);
-  if (replica !== null) {
-    const leads = leader!(replica.cluster) ?? replica.replica;
-    if (leads !== replica.replica) {
-      const exemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).reduce((sum, n) => sum + n, 0);
-      return {
-        ok: 'other replica',
-        leader: leads,
-        replica,
-        samples: decoded.sampleCount,
-        histograms: decoded.histogramCount,
-        exemplars,
-      };
-    }
-    decoded = decodeWrite(schema, dropLabel(decoded, REPLICA));
-  }
-  return judge(decoded, replica === null ? body : null, replica, limits, nowMs, hashSeries);
+  const decoded = decode(schema, body, limits);
+  return 'ok' in decoded ? decoded : elected(decoded, body, limits, nowMs, options);
 }
 
 /** As `accept`, for a message that was made here: it was never compressed. */
@@ -108,14 +91,40 @@ export function acceptMessage(
   message: Uint8Array,
   limits: ReceiveLimits,
   nowMs: number,
-  { hashSeries = false }: AcceptOptions = {},
-): Accepted | NotAccepted {
+  options: AcceptOptions = {},
+): Accepted | Followed | NotAccepted {
   try {
-    return judge(decodeWrite(schema, message), null, null, limits, nowMs, hashSeries);
+    return elected(decodeWrite(schema, message), null, limits, nowMs, options);
   } catch (error) {
     if (error instanceof TooManyError) return tooLarge(error.message);
     throw error;
   }
+}
+
+/** Of an HA pair only the replica that leads is judged, without the label that tells it from the other. */
+function elected(
+  decoded: Decoded,
+  body: Uint8Array | null,
+  limits: ReceiveLimits,
+  nowMs: number,
+  { hashSeries = false, leader = null }: AcceptOptions,
+): Accepted | Followed | NotAccepted {
+  const replica = leader === null ? null : replicaOf(decoded);
+  if (replica === null) return judge(decoded, body, null, limits, nowMs, hashSeries);
+  const leads = leader!(replica.cluster) ?? replica.replica;
+  if (leads === replica.replica) {
+    const without = decodeWrite(decoded.schema, dropLabel(decoded, REPLICA));
+    return judge(without, null, replica, limits, nowMs, hashSeries);
+  }
+  const exemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).reduce((sum, n) => sum + n, 0);
+  return {
+    ok: 'other replica',
+    leader: leads,
+    replica,
+    samples: decoded.sampleCount,
+    histograms: decoded.histogramCount,
+    exemplars,
+  };
 }
 
 /** `body` is the compressed message when it may become a record as it is, else null. */

@@ -8,7 +8,7 @@
 
 import type { Schema } from '../encoding/remote-write/decoded.ts';
 import { readBody } from '../http/body.ts';
-import { accept, type Accepted, type ReceivedRecord } from './accept.ts';
+import { accept, type Accepted, type Followed, type ReceivedRecord } from './accept.ts';
 import type { Replica } from './ha.ts';
 import type { ReceiveLimits } from './limits.ts';
 import { negotiate } from './negotiate.ts';
@@ -110,8 +110,7 @@ async function write(
 
   const accepted = accept(schema, body, deps.limits, deps.nowMs, deps);
   body = null;
-  if (accepted.ok === 'other replica')
-    return { schema, answer: followed(accepted, accepted.replica, accepted.leader, deps) };
+  if (accepted.ok === 'other replica') return { schema, answer: followed(accepted, deps) };
   if (!accepted.ok) return refuse(schema, accepted.cause, accepted);
   return { schema, answer: await append(accepted, tenant, deps) };
 }
@@ -126,7 +125,7 @@ export async function append(accepted: Accepted, tenant: string, deps: WriteDeps
       return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
     }
     if (accepted.replica !== null && result.leader !== undefined && result.leader !== accepted.replica.replica) {
-      return followed(accepted, accepted.replica, result.leader, deps);
+      return followed({ ...accepted, replica: accepted.replica, leader: result.leader }, deps);
     }
     deps.count('samples_in', samples + histograms);
     if (exemplars > 0) deps.count('exemplars_in', exemplars);
@@ -145,15 +144,13 @@ export async function append(accepted: Accepted, tenant: string, deps: WriteDeps
  * 202, as Mimir answers the replica that is not taken. Its samples count as written: they are there, from the other one, and a sender that is told of
  * fewer takes the rest for lost.
  */
-function followed(
-  written: { readonly samples: number; readonly histograms: number; readonly exemplars: number },
-  { cluster, replica }: Replica,
-  leader: string,
+export function followed(
+  { samples, histograms, exemplars, replica: { cluster, replica }, leader }: Omit<Followed, 'ok'>,
   deps: WriteDeps,
 ): Answer {
-  deps.count('deduplicated_samples', written.samples + written.histograms);
+  deps.count('deduplicated_samples', samples + histograms);
   const message = `replica ${replica} of cluster ${cluster} is not taken while ${leader} sends`;
-  return { status: 202, message, written };
+  return { status: 202, message, written: { samples, histograms, exemplars } };
 }
 
 /** A log that fails, or cannot be reached, may have kept the records: they are sent again, and the same sample twice is one. */

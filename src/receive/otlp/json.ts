@@ -6,8 +6,11 @@
 import { DecodeError } from '../../encoding/protobuf-reader.ts';
 import {
   type AnyValue,
+  type Buckets,
   CUMULATIVE,
   DELTA,
+  type Exemplar,
+  idText,
   type Metric,
   type MetricKind,
   NOTHING,
@@ -85,7 +88,8 @@ function pointOf(fields: Fields, kind: MetricKind, path: string): Point {
   const sum = isPresent(fields['sum']) ? number(fields, 'sum', path) : kind === 'summary' ? 0 : null;
   return {
     attributes: attributesOf(fields, path),
-    timeMs: Number(bigint(fields['timeUnixNano'] ?? 0, `${path}.timeUnixNano`) / 1_000_000n),
+    timeMs: ms(fields, 'timeUnixNano', path),
+    startMs: ms(fields, 'startTimeUnixNano', path),
     stale: (number(fields, 'flags', path) & 1) !== 0,
     value,
     count: integer(fields['count'] ?? 0, `${path}.count`),
@@ -96,11 +100,45 @@ function pointOf(fields: Fields, kind: MetricKind, path: string): Point {
       number(quantile, 'quantile', path),
       number(quantile, 'value', path),
     ]),
+    exponential:
+      kind !== 'exponential_histogram'
+        ? null
+        : {
+            scale: integer(fields['scale'] ?? 0, `${path}.scale`),
+            zeroCount: integer(fields['zeroCount'] ?? 0, `${path}.zeroCount`),
+            positive: bucketsOf(maybe(fields, 'positive', path), `${path}.positive`),
+            negative: bucketsOf(maybe(fields, 'negative', path), `${path}.negative`),
+          },
+    exemplars: list(fields, 'exemplars', path).map(([exemplar, path]) => exemplarOf(exemplar, path)),
   };
 }
 
-function attributesOf(fields: Fields, path: string): [string, string][] {
-  return keyValues(fields, 'attributes', path, 0).map(([key, value]) => [key, value.text]);
+const bucketsOf = (fields: Fields, path: string): Buckets => ({
+  offset: integer(fields['offset'] ?? 0, `${path}.offset`),
+  counts: values(fields, 'bucketCounts', path).map((count) => integer(count, `${path}.bucketCounts`)),
+});
+
+function exemplarOf(fields: Fields, path: string): Exemplar {
+  const isInt = isPresent(fields['asInt']);
+  return {
+    timeMs: ms(fields, 'timeUnixNano', path),
+    value: isInt
+      ? integer(fields['asInt'], path)
+      : isPresent(fields['asDouble'])
+        ? number(fields, 'asDouble', path)
+        : null,
+    traceId: idText(text(fields, 'traceId', path), 16, `${path}.traceId`),
+    spanId: idText(text(fields, 'spanId', path), 8, `${path}.spanId`),
+    attributes: attributesOf(fields, path, 'filteredAttributes'),
+  };
+}
+
+/** Unix ms of a time in nanoseconds. */
+const ms = (fields: Fields, name: string, path: string): number =>
+  Number(bigint(fields[name] ?? 0, `${path}.${name}`) / 1_000_000n);
+
+function attributesOf(fields: Fields, path: string, name = 'attributes'): [string, string][] {
+  return keyValues(fields, name, path, 0).map(([key, value]) => [key, value.text]);
 }
 
 function keyValues(fields: Fields, name: string, path: string, depth: number): [string, AnyValue][] {

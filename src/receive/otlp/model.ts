@@ -3,6 +3,8 @@
  * `json.ts` make it, `translate.ts` reads it. Times are Unix ms, cut as Prometheus cuts them from nanoseconds.
  */
 
+import { DecodeError } from '../../encoding/protobuf-reader.ts';
+
 /** Attributes as text, the values as Go's pdata has them (`AsString`). */
 export type Attributes = readonly (readonly [key: string, value: string])[];
 
@@ -37,6 +39,8 @@ export interface Metric {
 export interface Point {
   readonly attributes: Attributes;
   readonly timeMs: number;
+  /** When what it counts began; 0 when that is not known. */
+  readonly startMs: number;
   /** Flag 1: no recorded value, which is a stale marker. */
   readonly stale: boolean;
   /** Of gauges and sums. */
@@ -47,6 +51,42 @@ export interface Point {
   readonly bucketCounts: readonly number[];
   readonly bounds: readonly number[];
   readonly quantiles: readonly (readonly [quantile: number, value: number])[];
+  /** Only of exponential histograms, else null. */
+  readonly exponential: Exponential | null;
+  readonly exemplars: readonly Exemplar[];
+}
+
+/** Buckets of powers of 2^(2^−scale). */
+export interface Exponential {
+  readonly scale: number;
+  readonly zeroCount: number;
+  readonly positive: Buckets;
+  readonly negative: Buckets;
+}
+
+/** Counts of buckets next to each other; the first has the index `offset`. */
+export interface Buckets {
+  readonly offset: number;
+  readonly counts: readonly number[];
+}
+
+export interface Exemplar {
+  readonly timeMs: number;
+  /** Null when it has none. */
+  readonly value: number | null;
+  /** Hexadecimal; empty when there is none, or nothing but zeros. */
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly attributes: Attributes;
+}
+
+/** An id as it is shown; its length is fixed by OTLP. */
+export function idText(hex: string, bytes: number, what: string): string {
+  if (hex === '' || /^0+$/.test(hex)) return '';
+  if (hex.length !== 2 * bytes || !/^[0-9a-f]+$/i.test(hex)) {
+    throw new DecodeError(`${what} ${JSON.stringify(hex.slice(0, 40))} is not ${bytes} bytes in hexadecimal digits`);
+  }
+  return hex.toLowerCase();
 }
 
 export const DELTA = 1;

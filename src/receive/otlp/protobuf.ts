@@ -9,6 +9,9 @@ import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../../encodi
 import {
   type AnyValue,
   type Attributes,
+  type Buckets,
+  type Exemplar,
+  idText,
   type Metric,
   type MetricKind,
   msOfNanos,
@@ -37,13 +40,15 @@ const KINDS: ReadonlyMap<number, MetricKind> = new Map([
 ]);
 
 /** Fields that kinds of data points have at different places. */
-const PLACES: Readonly<Record<MetricKind, { readonly attributes: number; readonly flags: number }>> = {
-  gauge: { attributes: 7, flags: 8 },
-  sum: { attributes: 7, flags: 8 },
-  histogram: { attributes: 9, flags: 10 },
-  exponential_histogram: { attributes: 1, flags: 10 },
-  summary: { attributes: 7, flags: 8 },
+const PLACES: Readonly<Record<MetricKind, { attributes: number; flags: number; exemplars: number | null }>> = {
+  gauge: { attributes: 7, flags: 8, exemplars: 5 },
+  sum: { attributes: 7, flags: 8, exemplars: 5 },
+  histogram: { attributes: 9, flags: 10, exemplars: 8 },
+  exponential_histogram: { attributes: 1, flags: 10, exemplars: 11 },
+  summary: { attributes: 7, flags: 8, exemplars: null },
 };
+
+const NO_BUCKETS: Buckets = { offset: 0, counts: [] };
 
 export function decodeOtlp(message: Uint8Array): ResourceMetrics[] {
   return new Reader(message).request();
@@ -134,14 +139,20 @@ class Reader {
     const bucketCounts: number[] = [];
     const bounds: number[] = [];
     const quantiles: [number, number][] = [];
-    const point = { timeMs: 0, stale: false, value: 0, count: 0, sum: null as number | null };
+    const exemplars: Exemplar[] = [];
+    const point = { timeMs: 0, startMs: 0, stale: false, value: 0, count: 0, sum: null as number | null };
     const isNumber = kind === 'gauge' || kind === 'sum';
+    const exponential = { scale: 0, zeroCount: 0, positive: NO_BUCKETS, negative: NO_BUCKETS };
+    const isExponential = kind === 'exponential_histogram';
+    const exemplarTag = places.exemplars === null ? -1 : tagOf(places.exemplars, BYTES);
     this.#count();
     while (cursor.offset < end) {
       const tag = cursor.tag(end);
       if (tag === tagOf(places.attributes, BYTES)) attributes.push(this.#attribute(cursor.length(end)));
       else if (tag === tagOf(places.flags, VARINT)) point.stale = (cursor.uint32(end) & 1) !== 0;
+      else if (tag === tagOf(2, FIXED64)) point.startMs = this.#nanos(end);
       else if (tag === tagOf(3, FIXED64)) point.timeMs = this.#nanos(end);
+      else if (tag === exemplarTag) exemplars.push(this.#exemplar(cursor.length(end)));
       else if (isNumber && tag === tagOf(4, FIXED64)) point.value = this.#double(end);
       else if (isNumber && tag === tagOf(6, FIXED64)) point.value = this.#integer(end, true);
       else if (!isNumber && tag === tagOf(4, FIXED64)) point.count = this.#integer(end, false);
@@ -153,12 +164,78 @@ class Reader {
       else if (kind === 'histogram' && tag === tagOf(7, BYTES)) {
         for (const stop = cursor.length(end); cursor.offset < stop;) this.#push(bounds, this.#double(stop));
       } else if (kind === 'histogram' && tag === tagOf(7, FIXED64)) this.#push(bounds, this.#double(end));
+      else if (isExponential && tag === tagOf(6, VARINT)) exponential.scale = this.#sint32(end);
+      else if (isExponential && tag === tagOf(7, FIXED64)) exponential.zeroCount = this.#integer(end, false);
+      else if (isExponential && tag === tagOf(8, BYTES)) exponential.positive = this.#buckets(cursor.length(end));
+      else if (isExponential && tag === tagOf(9, BYTES)) exponential.negative = this.#buckets(cursor.length(end));
       else if (kind === 'summary' && tag === tagOf(6, BYTES)) quantiles.push(this.#quantile(cursor.length(end)));
       else cursor.skip(tag, end);
     }
     // A summary always has a sum, a histogram may have none.
     if (kind === 'summary') point.sum ??= 0;
-    return { ...point, attributes, bucketCounts, bounds, quantiles };
+    return {
+      ...point,
+      attributes,
+      bucketCounts,
+      bounds,
+      quantiles,
+      exponential: isExponential ? exponential : null,
+      exemplars,
+    };
+  }
+
+  #buckets(end: number): Buckets {
+    const cursor = this.#cursor;
+    const counts: number[] = [];
+    let offset = 0;
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      if (tag === tagOf(1, VARINT)) offset = this.#sint32(end);
+      else if (tag === tagOf(2, BYTES)) {
+        for (const stop = cursor.length(end); cursor.offset < stop;) this.#push(counts, this.#uint64(stop));
+      } else if (tag === tagOf(2, VARINT)) this.#push(counts, this.#uint64(end));
+      else cursor.skip(tag, end);
+    }
+    return { offset, counts };
+  }
+
+  #exemplar(end: number): Exemplar {
+    const cursor = this.#cursor;
+    const attributes: [string, string][] = [];
+    const exemplar = { timeMs: 0, value: null as number | null, traceId: '', spanId: '' };
+    this.#count();
+    while (cursor.offset < end) {
+      const tag = cursor.tag(end);
+      if (tag === tagOf(2, FIXED64)) exemplar.timeMs = this.#nanos(end);
+      else if (tag === tagOf(3, FIXED64)) exemplar.value = this.#double(end);
+      else if (tag === tagOf(6, FIXED64)) exemplar.value = this.#integer(end, true);
+      else if (tag === tagOf(4, BYTES)) exemplar.spanId = idText(this.#hex(cursor.length(end)), 8, 'a span_id');
+      else if (tag === tagOf(5, BYTES)) exemplar.traceId = idText(this.#hex(cursor.length(end)), 16, 'a trace_id');
+      else if (tag === tagOf(7, BYTES)) attributes.push(this.#attribute(cursor.length(end)));
+      else cursor.skip(tag, end);
+    }
+    return { ...exemplar, attributes };
+  }
+
+  #hex(end: number): string {
+    const cursor = this.#cursor;
+    let hex = '';
+    // An id has 16 bytes at most: what is longer is none, however much longer it is.
+    for (const byte of cursor.bytes.subarray(cursor.offset, Math.min(end, cursor.offset + 17)))
+      hex += byte.toString(16).padStart(2, '0');
+    cursor.offset = end;
+    return hex;
+  }
+
+  #sint32(end: number): number {
+    const zigzag = this.#cursor.uint32(end);
+    return (zigzag >>> 1) ^ -(zigzag & 1);
+  }
+
+  /** A count; one beyond 2^63 is read as negative, which no histogram may have. */
+  #uint64(end: number): number {
+    return this.#cursor.int64(end);
   }
 
   #quantile(end: number): [number, number] {

@@ -1,28 +1,32 @@
 /**
  * From OTLP metrics to series, as Prometheus translates them (storage/remote/otlptranslator/prometheusremotewrite, 3.15): resource attributes become
- * `job`, `instance` and `target_info`, histograms classic ones, summaries quantiles. A data point that cannot be translated is refused with
- * its reason and the others go on, where Prometheus refuses the request.
- *
- * Not translated: delta temporality (as in Prometheus by default) and exponential histograms are refused; exemplars are left out.
+ * `job`, `instance` and `target_info`, histograms classic ones, exponential histograms native ones, summaries quantiles. A data point that
+ * cannot be translated is refused with its reason and the others go on, where Prometheus refuses the request. Delta temporality is refused, as in
+ * Prometheus by default.
  */
 
 import type { OtlpConfig } from '../../config/model.ts';
 import type { RequestBuilder } from '../../encoding/remote-write/builder.ts';
+import type { Histogram } from '../../model/histogram.ts';
 import { compareUtf8, METRIC_NAME } from '../../model/labels.ts';
 import { STALE_HI, STALE_LO } from '../../model/sample.ts';
 import {
   type Attributes,
   CUMULATIVE,
+  type Exemplar,
   type Metric,
   type Point,
   type ResourceMetrics,
   type ScopeMetrics,
 } from './model.ts';
+import { customHistogram, exponentialHistogram } from './histograms.ts';
 import { labelName, metricName, type NameRules, unitName } from './names.ts';
 
 export interface Translated {
   /** By reason: how many data points. */
   readonly refused: ReadonlyMap<string, number>;
+  /** Exemplars that have no value, or are of a gauge, which has none in Prometheus. */
+  readonly exemplarsRefused: number;
   /** Whether all was translated: false when there are more samples than are taken. */
   readonly whole: boolean;
 }
@@ -38,7 +42,9 @@ const TARGET_INFO_EVERY_MS = 150_000;
 const IDENTIFYING = ['service.namespace', 'service.name', 'service.instance.id'];
 const STALE = Symbol('stale');
 /** Types of the metadata of Remote Write 2.0. */
-const TYPES = { unknown: 0, counter: 1, gauge: 2, histogram: 3, summary: 5 } as const;
+const TYPES = { unknown: 0, counter: 1, gauge: 2, histogram: 3, exponential_histogram: 3, summary: 5 } as const;
+/** Labels of an exemplar have so many characters together, names included; beyond it the attributes are left out. */
+const EXEMPLAR_CHARACTERS_MAX = 128;
 
 /** Texts beyond this are no reasons any more. */
 const REASONS_MAX = 20;
@@ -60,6 +66,17 @@ interface Family {
   readonly unit: string;
 }
 
+/** What becomes a series. */
+interface Sample {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly name: string;
+  readonly extra?: readonly [string, string];
+  readonly t: number;
+  readonly startT: number;
+  readonly value: number | typeof STALE | Histogram;
+  readonly exemplars?: readonly Exemplar[];
+}
+
 class Translator {
   readonly #config: OtlpConfig;
   readonly #rules: NameRules;
@@ -70,6 +87,7 @@ class Translator {
   readonly #labelNames = new Map<string, string>();
   readonly #targetInfo = new Set<string>();
   #samples = 0;
+  #exemplarsRefused = 0;
   /** Of the resource and scope at hand. */
   #promoted: readonly (readonly [string, string])[] = [];
   #identity: readonly (readonly [string, string])[] = [];
@@ -113,7 +131,11 @@ class Translator {
         );
       }
     }
-    return { refused: this.#refused, whole: this.#samples <= this.#limits.samplesMax };
+    return {
+      refused: this.#refused,
+      exemplarsRefused: this.#exemplarsRefused,
+      whole: this.#samples <= this.#limits.samplesMax,
+    };
   }
 
   /** Does a part of the work; when it cannot be done, as many data points as `points` says then are refused with the reason. */
@@ -185,9 +207,6 @@ class Translator {
     if (kind !== 'gauge' && kind !== 'summary' && temporality !== CUMULATIVE) {
       throw new Error(`invalid temporality and type combination for metric ${JSON.stringify(name)}`);
     }
-    if (kind === 'exponential_histogram') {
-      throw new Error(`metric ${JSON.stringify(name)} is an exponential histogram, which is not stored yet`);
-    }
     const counter = kind === 'sum' && monotonic;
     const built = metricName(name, unit, counter ? 'counter' : kind === 'gauge' ? 'gauge' : 'other', this.#rules);
     const type = counter ? TYPES.counter : kind === 'sum' ? TYPES.gauge : TYPES[kind];
@@ -197,11 +216,42 @@ class Translator {
   #point({ kind }: Metric, family: Family, point: Point): void {
     const labels = this.#labels(point.attributes, [METRIC_NAME], true);
     const { name } = family;
-    const t = point.timeMs;
-    const add = (name: string, value: number, extra?: readonly [string, string]): void =>
-      this.#add(labels, name, extra, t, point.stale ? STALE : value, family);
-    if (kind === 'gauge' || kind === 'sum') {
+    const { timeMs: t, startMs: startT, stale } = point;
+    const add = (
+      name: string,
+      value: number | Histogram,
+      extra?: readonly [string, string],
+      exemplars?: readonly Exemplar[],
+    ): void =>
+      this.#add(
+        {
+          labels,
+          name,
+          t,
+          startT,
+          value: stale && typeof value === 'number' ? STALE : value,
+          ...(extra && { extra }),
+          ...(exemplars && { exemplars }),
+        },
+        family,
+      );
+    if (kind === 'gauge') {
       add(name, point.value);
+      this.#exemplarsRefused += point.exemplars.length;
+      return;
+    }
+    const exemplars = point.exemplars.filter(({ value }) => value !== null);
+    this.#exemplarsRefused += point.exemplars.length - exemplars.length;
+    if (kind === 'sum') {
+      add(name, point.value, undefined, exemplars);
+      return;
+    }
+    if (kind === 'exponential_histogram') {
+      add(name, exponentialHistogram(point), undefined, exemplars);
+      return;
+    }
+    if (kind === 'histogram' && this.#config.convertHistogramsToNhcb) {
+      add(name, customHistogram(point), undefined, exemplars);
       return;
     }
     if (point.sum !== null) add(`${name}_sum`, point.sum);
@@ -211,11 +261,16 @@ class Translator {
       return;
     }
     let cumulative = 0;
+    // Buckets ascend, and so do exemplars where they matter: each goes to the first bucket that it fits into, behind the one before.
+    let next = 0;
     for (let i = 0; i < point.bounds.length && i < point.bucketCounts.length; i++) {
+      const bound = point.bounds[i]!;
+      const first = next;
+      while (next < exemplars.length && !(exemplars[next]!.value! > bound)) next++;
       cumulative += point.bucketCounts[i]!;
-      add(`${name}_bucket`, cumulative, ['le', plain(point.bounds[i]!)]);
+      add(`${name}_bucket`, cumulative, ['le', plain(bound)], exemplars.slice(first, next));
     }
-    add(`${name}_bucket`, point.count, ['le', '+Inf']);
+    add(`${name}_bucket`, point.count, ['le', '+Inf'], exemplars.slice(next));
   }
 
   /** Labels of attributes, and what every series of the resource and scope has. */
@@ -256,7 +311,7 @@ class Translator {
       const seen = `${t} ${key}`;
       if (this.#targetInfo.has(seen)) return;
       this.#targetInfo.add(seen);
-      this.#add(labels, 'target_info', undefined, t, 1, family);
+      this.#add({ labels, name: 'target_info', t, startT: 0, value: 1 }, family);
     };
     // What is older would be refused as too old, one by one.
     const skipped = Math.max(0, Math.ceil((this.#nowMs - this.#limits.pastMs - minMs) / TARGET_INFO_EVERY_MS));
@@ -265,29 +320,45 @@ class Translator {
     add(maxMs);
   }
 
-  #add(
-    base: ReadonlyMap<string, string>,
-    name: string,
-    extra: readonly [string, string] | undefined,
-    t: number,
-    value: number | typeof STALE,
-    family: Family,
-  ): void {
+  #add({ labels: base, name, extra, t, startT, value, exemplars = [] }: Sample, family: Family): void {
     const labels = new Map(base);
     if (extra !== undefined) labels.set(...(extra as [string, string]));
     labels.set(METRIC_NAME, name);
     this.#samples++;
+    const builder = this.#builder;
+    const refs = this.#refs(labels);
+    const help = builder.symbol(family.help);
+    const unit = builder.symbol(family.unit);
+    for (const exemplar of exemplars) this.#exemplar(exemplar, t);
+    if (typeof value === 'object') {
+      builder.addHistogram(refs, refs.length, t, value, family.type, help, unit, startT);
+    } else if (value === STALE) {
+      builder.add(refs, refs.length, t, STALE_HI, STALE_LO, family.type, help, unit, startT);
+    } else {
+      BITS.setFloat64(0, value);
+      builder.add(refs, refs.length, t, BITS.getUint32(0), BITS.getUint32(4), family.type, help, unit, startT);
+    }
+  }
+
+  /** One of the series that is added next; without a time of its own it has the sample's. */
+  #exemplar({ timeMs, value, traceId, spanId, attributes }: Exemplar, t: number): void {
+    const labels = new Map<string, string>();
+    if (traceId !== '') labels.set('trace_id', traceId);
+    if (spanId !== '') labels.set('span_id', spanId);
+    let characters = 0;
+    for (const [name, text] of [...labels, ...attributes]) characters += [...name].length + [...text].length;
+    if (characters <= EXEMPLAR_CHARACTERS_MAX)
+      for (const [name, text] of attributes) if (name !== '') labels.set(name, text);
+    BITS.setFloat64(0, value!);
+    this.#builder.exemplar(this.#refs(labels), timeMs === 0 ? t : timeMs, BITS.getUint32(0), BITS.getUint32(4));
+  }
+
+  #refs(labels: ReadonlyMap<string, string>): number[] {
     const refs: number[] = [];
     for (const [label, text] of [...labels].sort(([a], [b]) => compareUtf8(a, b))) {
       refs.push(this.#builder.symbol(label), this.#builder.symbol(text));
     }
-    const help = this.#builder.symbol(family.help);
-    const unit = this.#builder.symbol(family.unit);
-    if (value === STALE) this.#builder.add(refs, refs.length, t, STALE_HI, STALE_LO, family.type, help, unit);
-    else {
-      BITS.setFloat64(0, value);
-      this.#builder.add(refs, refs.length, t, BITS.getUint32(0), BITS.getUint32(4), family.type, help, unit);
-    }
+    return refs;
   }
 }
 

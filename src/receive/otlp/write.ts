@@ -11,7 +11,7 @@ import { RequestBuilder } from '../../encoding/remote-write/builder.ts';
 import { Writer } from '../../encoding/protobuf-writer.ts';
 import { readBody } from '../../http/body.ts';
 import { acceptMessage } from '../accept.ts';
-import { append, type WriteDeps } from '../write.ts';
+import { append, followed, type WriteDeps } from '../write.ts';
 import { decodeOtlpJson, JSON_BYTES_MAX } from './json.ts';
 import { type ResourceMetrics, TooManyObjectsError } from './model.ts';
 import { decodeOtlp } from './protobuf.ts';
@@ -98,7 +98,7 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
   message = null;
 
   const builder = new RequestBuilder({ samplesMax: Infinity, bytesMax: Infinity });
-  const { refused, whole } = translate(decoded, await deps.config(), builder, limits, nowMs);
+  const { refused, exemplarsRefused, whole } = translate(decoded, await deps.config(), builder, limits, nowMs);
   const [built] = builder.finish();
   const tooMany = `the request has more than ${limits.samplesMax} samples (sample_limit in NARTHEX_LIMITS); send smaller batches`;
   if (!whole) return refuse('too_large', 413, tooMany);
@@ -107,17 +107,25 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
   for (const [reason, points] of refused) {
     rejected += points;
     reasons.push(`${reason} (${points} data ${points === 1 ? 'point' : 'points'})`);
-    deps.count('refused_data_points', points);
   }
   if (built !== undefined) {
-    const accepted = acceptMessage(2, built.message, limits, nowMs, { hashSeries: deps.hashSeries });
+    const accepted = acceptMessage(2, built.message, limits, nowMs, deps);
+    if (accepted.ok === 'other replica') {
+      followed(accepted, deps);
+      // OTLP has one status for "all is well".
+      return { status: 200 };
+    }
     if (!accepted.ok) return refuse(accepted.cause, accepted.status, accepted.message);
     const answer = await append(accepted, tenant, deps);
     if (answer.status >= 500 || answer.status === 429) return { ...answer, status: answer.status };
+    if (answer.status === 202) return { status: 200 };
     // A series here is a sample; a data point may be several, of which all or none are refused as a rule.
     for (const row of accepted.refused) rejected += row.samples;
     if (accepted.message !== null) reasons.push(accepted.message);
   }
+  // Counted only now: after a 5xx the whole request comes again.
+  for (const points of refused.values()) deps.count('refused_data_points', points);
+  if (exemplarsRefused > 0) deps.count('refused_exemplars', exemplarsRefused);
   return reasons.length === 0 ? { status: 200 } : { status: 200, rejected, message: reasons.join('\n') };
 }
 

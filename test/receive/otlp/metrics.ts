@@ -17,10 +17,15 @@ message Histogram { repeated HistogramDataPoint dataPoints = 1; int32 aggregatio
 message ExponentialHistogram { repeated ExponentialHistogramDataPoint dataPoints = 1; int32 aggregationTemporality = 2; }
 message Summary { repeated SummaryDataPoint dataPoints = 1; }
 message NumberDataPoint { repeated KeyValue attributes = 7; fixed64 startTimeUnixNano = 2; fixed64 timeUnixNano = 3;
-  oneof value { double asDouble = 4; sfixed64 asInt = 6; } uint32 flags = 8; }
+  oneof value { double asDouble = 4; sfixed64 asInt = 6; } uint32 flags = 8; repeated Exemplar exemplars = 5; }
+message Exemplar { repeated KeyValue filteredAttributes = 7; fixed64 timeUnixNano = 2; oneof value { double asDouble = 3; sfixed64 asInt = 6; }
+  bytes spanId = 4; bytes traceId = 5; }
 message HistogramDataPoint { repeated KeyValue attributes = 9; fixed64 startTimeUnixNano = 2; fixed64 timeUnixNano = 3; fixed64 count = 4;
-  optional double sum = 5; repeated fixed64 bucketCounts = 6; repeated double explicitBounds = 7; uint32 flags = 10; }
-message ExponentialHistogramDataPoint { repeated KeyValue attributes = 1; fixed64 timeUnixNano = 3; fixed64 count = 4; sint32 scale = 6; uint32 flags = 10; }
+  optional double sum = 5; repeated fixed64 bucketCounts = 6; repeated double explicitBounds = 7; uint32 flags = 10; repeated Exemplar exemplars = 8; }
+message ExponentialHistogramDataPoint { repeated KeyValue attributes = 1; fixed64 startTimeUnixNano = 2; fixed64 timeUnixNano = 3; fixed64 count = 4;
+  optional double sum = 5; sint32 scale = 6; fixed64 zeroCount = 7; Buckets positive = 8; Buckets negative = 9; uint32 flags = 10;
+  repeated Exemplar exemplars = 11; optional double min = 12; optional double max = 13; double zeroThreshold = 14; }
+message Buckets { sint32 offset = 1; repeated uint64 bucketCounts = 2; }
 message SummaryDataPoint { repeated KeyValue attributes = 7; fixed64 startTimeUnixNano = 2; fixed64 timeUnixNano = 3; fixed64 count = 4;
   double sum = 5; repeated Quantile quantileValues = 6; uint32 flags = 8; }
 message Quantile { double quantile = 1; double value = 2; }
@@ -37,7 +42,19 @@ export interface OtlpJson {
 }
 
 export const asProtobuf = (request: OtlpJson): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(Request.encode(Request.fromObject(request)).finish());
+  Uint8Array.from(Request.encode(Request.fromObject(withIds(request) as object)).finish());
+
+/** OTLP's JSON has ids in hexadecimal, where protobuf's has bytes in base64. */
+function withIds(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withIds);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      key === 'traceId' || key === 'spanId' ? Buffer.from(inner as string, 'hex').toString('base64') : withIds(inner),
+    ]),
+  );
+}
 
 export const asJson = (request: OtlpJson): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(new TextEncoder().encode(JSON.stringify(request)));
@@ -65,6 +82,41 @@ export function request(resource: Readonly<Record<string, Value>>, ...metrics: r
       },
     ],
   };
+}
+
+function exemplar(nanos: bigint, value: number, map: Readonly<Record<string, Value>>): object {
+  return {
+    timeUnixNano: String(nanos),
+    asDouble: value,
+    traceId: '0102030405060708090a0b0c0d0e0f10',
+    spanId: 'a1b2c3d4e5f60708',
+    filteredAttributes: attributes(map),
+  };
+}
+
+/** Exponential histograms: both signs, gaps of every size, scales from −4 to above 8, none of anything, and a stale marker. */
+function exponentials(at: () => object, nanos: bigint): object[] {
+  const buckets = (offset: number, ...counts: number[]) => ({ offset, bucketCounts: counts.map(String) });
+  const kinds: Readonly<Record<string, object>> = {
+    both: {
+      count: '21',
+      sum: -1.5,
+      scale: 3,
+      zeroCount: '2',
+      positive: buckets(-3, 1, 2, 0, 3),
+      negative: buckets(7, 6, 7),
+    },
+    gaps: { count: '6', sum: 6, scale: 0, positive: buckets(0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1) },
+    zeros: { count: '3', sum: 3, scale: 1, positive: buckets(4, 0, 0, 3, 0, 0), negative: buckets(0, 0, 0, 0, 0, 0) },
+    coarse: { count: '4', sum: 1e6, scale: -4, positive: buckets(-1, 3, 1) },
+    fine: { count: '15', sum: 3, scale: 10, positive: buckets(1, 1, 2, 3, 4, 5) },
+    finest: { count: '10', sum: 1, scale: 20, positive: buckets(-5000, 4, 3, 2, 1) },
+    empty: { count: '0', scale: 5 },
+    nosum: { count: '2', scale: 5, zeroCount: '2', zeroThreshold: 0.25 },
+    stale: { count: '2', sum: 1, scale: 5, zeroCount: '2', flags: 1 },
+    exemplars: { count: '2', sum: 1, scale: 2, positive: buckets(0, 2), exemplars: [exemplar(nanos, 1.25, {})] },
+  };
+  return Object.entries(kinds).map(([kind, of]) => ({ ...at(), ...of, attributes: attributes({ kind }) }));
 }
 
 /** One of everything that becomes series, and of what makes naming hard; `nanos` is the time of the points. */
@@ -147,6 +199,39 @@ export function everything(nanos: bigint): OtlpJson {
           },
         ],
       },
+    },
+    sum(
+      'with.exemplars',
+      '',
+      true,
+      number(
+        { asInt: '5' },
+        {},
+        { exemplars: [exemplar(nanos, 1.5, { user: 'u' }), exemplar(nanos + 1_000_000n, 2, {})] },
+      ),
+    ),
+    {
+      name: 'bucketed',
+      unit: 's',
+      histogram: {
+        aggregationTemporality: 2,
+        dataPoints: [
+          {
+            ...at(),
+            count: '7',
+            sum: 20,
+            bucketCounts: ['1', '2', '3', '1'],
+            explicitBounds: [1, 2, 4],
+            attributes: [],
+            exemplars: [0.5, 1.5, 2, 100].map((value, i) => exemplar(nanos + BigInt(i) * 1_000_000n, value, {})),
+          },
+        ],
+      },
+    },
+    {
+      name: 'exponential',
+      unit: 'ms',
+      exponentialHistogram: { aggregationTemporality: 2, dataPoints: exponentials(at, nanos) },
     },
     {
       name: 'rpc.duration',

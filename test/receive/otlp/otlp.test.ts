@@ -3,14 +3,22 @@ import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { OtlpConfig } from '../../../src/config/model.ts';
 import { DecodeError } from '../../../src/encoding/protobuf-reader.ts';
+import { decodeWrite } from '../../../src/encoding/remote-write/decoded.ts';
+import { decodeHistogram } from '../../../src/encoding/remote-write/histogram.ts';
+import { snappyUncompress } from '../../../src/encoding/snappy.ts';
+import { staleHistogram } from '../../../src/model/histogram.ts';
+import { exponentialHistogram } from '../../../src/receive/otlp/histograms.ts';
 import { handleOtlp } from '../../../src/receive/otlp/write.ts';
 import { decodeOtlpJson } from '../../../src/receive/otlp/json.ts';
-import { msOfNanos, TooManyObjectsError } from '../../../src/receive/otlp/model.ts';
+import { msOfNanos, type Point, TooManyObjectsError } from '../../../src/receive/otlp/model.ts';
 import { labelName, metricName, type NameRules, unitName } from '../../../src/receive/otlp/names.ts';
 import { decodeOtlp } from '../../../src/receive/otlp/protobuf.ts';
 import { plain } from '../../../src/receive/otlp/translate.ts';
 import { DEFAULT_RECEIVE_LIMITS } from '../../../src/receive/limits.ts';
 import { mutate, Rng } from '../../encoding/damage.ts';
+import { plain as plainSeries } from '../../encoding/remote-write/cases.ts';
+import { v2 } from '../../encoding/remote-write/oracle.ts';
+import { histogram, textOf } from '../../model/histograms.ts';
 import { NOW, Receiver } from '../receiver.ts';
 import { asJson, asProtobuf, attributes, everything, type OtlpJson, request } from './metrics.ts';
 
@@ -46,7 +54,7 @@ async function send(
     {
       limits: receiver.limits,
       hashSeries: false,
-      leader: null,
+      leader: receiver.leader,
       nowMs: NOW,
       config: () => Promise.resolve(init.config ?? configOf('{}')),
       append: async (tenant, records) => {
@@ -98,21 +106,29 @@ describe('what is refused', () => {
     name: 'd',
     sum: { aggregationTemporality: 1, dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1' }] },
   };
-  const exponential = {
+  const coarse = {
     name: 'e',
+    exponentialHistogram: {
+      aggregationTemporality: 2,
+      dataPoints: [{ timeUnixNano: String(NANOS), count: '1', scale: -5 }],
+    },
+  };
+  const wrong = {
+    name: 'w',
     exponentialHistogram: { aggregationTemporality: 2, dataPoints: [{ timeUnixNano: String(NANOS), count: '1' }] },
   };
   const good = { name: 'g', gauge: { dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1' }] } };
   const old = { name: 'o', gauge: { dataPoints: [{ timeUnixNano: String(NANOS - 10n ** 15n), asInt: '1' }] } };
 
   it('is counted in a partial success, and the rest is kept', async () => {
-    const { status, json, receiver } = await send(request({ 'service.name': 's' }, delta, good, exponential, old));
+    const { status, json, receiver } = await send(request({ 'service.name': 's' }, delta, good, coarse, wrong, old));
     expect(status).toBe(200);
-    expect(json.partialSuccess!.rejectedDataPoints).toBe('3');
+    expect(json.partialSuccess!.rejectedDataPoints).toBe('4');
     expect(json.partialSuccess!.errorMessage).toContain(
       'invalid temporality and type combination for metric "d" (1 data point)',
     );
-    expect(json.partialSuccess!.errorMessage).toContain('"e" is an exponential histogram');
+    expect(json.partialSuccess!.errorMessage).toContain('Scale must be >= -4, was -5 (1 data point)');
+    expect(json.partialSuccess!.errorMessage).toContain('0 observations found in buckets, but the Count field is 1');
     expect(json.partialSuccess!.errorMessage).toContain('past_limit in NARTHEX_LIMITS');
     expect(receiver.names()).toEqual(['g']);
   });
@@ -328,4 +344,220 @@ it('promotes attributes and scopes as told', async () => {
     ['otel_scope_schema_url', 'https://schema.example/1'],
     ['otel_scope_version', '1.2'],
   ]);
+});
+
+/** The native histograms that were logged, by the value of a label. */
+function histogramsBy(label: string, receiver: Receiver): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { schema, body } of receiver.records) {
+    const decoded = decodeWrite(schema, snappyUncompress(body, 1 << 26));
+    plainSeries(decoded).forEach(({ labels }, s) => {
+      const from = decoded.histogramFrom(s);
+      if (decoded.histogramEnd[s] === from) return;
+      const read = decodeHistogram(decoded.message, decoded.histogramStart[from]!, decoded.histogramStop[from]!);
+      expect(read.t).toBe(NOW);
+      found.set(new Map(labels).get(label) ?? '', textOf(read.histogram));
+    });
+  }
+  return found;
+}
+
+describe('exponential histograms', () => {
+  it('become native ones', async () => {
+    const { status, receiver } = await send(everything(NANOS));
+    expect(status).toBe(200);
+    const exponential = { zeroThreshold: 1e-128 };
+    expect(Object.fromEntries(histogramsBy('kind', receiver))).toEqual(
+      Object.fromEntries(
+        Object.entries({
+          both: histogram({
+            ...exponential,
+            schema: 3,
+            zeroCount: 2,
+            sum: -1.5,
+            positive: { [-2]: 1, [-1]: 2, 1: 3 },
+            negative: { 8: 6, 9: 7 },
+          }),
+          gaps: histogram({ ...exponential, sum: 6, positive: { 1: 1, 3: 1, 6: 1, 10: 1, 15: 1, 16: 1 } }),
+          zeros: histogram({ ...exponential, schema: 1, sum: 3, positive: { 7: 3 } }),
+          coarse: histogram({ ...exponential, schema: -4, sum: 1e6, positive: { 0: 3, 1: 1 } }),
+          fine: histogram({ ...exponential, schema: 8, sum: 3, positive: { 1: 6, 2: 9 } }),
+          finest: histogram({ ...exponential, schema: 8, sum: 1, positive: { [-1]: 10 } }),
+          empty: histogram({ ...exponential, schema: 5 }),
+          nosum: histogram({ ...exponential, schema: 5, zeroCount: 2 }),
+          stale: staleHistogram(false, 0),
+          exemplars: histogram({ ...exponential, schema: 2, sum: 1, positive: { 1: 2 } }),
+        }).map(([kind, of]) => [kind, textOf(of)]),
+      ),
+    );
+  });
+
+  it('merge their buckets by index, also behind empty ones', () => {
+    // Two source buckets a merged one; the first has no observation.
+    const point = {
+      count: 8,
+      sum: 0,
+      stale: false,
+      exponential: {
+        scale: 9,
+        zeroCount: 0,
+        positive: { offset: 1, counts: [0, 5, 3] },
+        negative: { offset: 0, counts: [] },
+      },
+    } as unknown as Point;
+    expect(textOf(exponentialHistogram(point))).toContain('+ 2=8 -');
+  });
+
+  it('of more buckets than are stored, or far away, are refused', async () => {
+    const dataPoints = [
+      { count: '20000', scale: 5, positive: { bucketCounts: Array.from({ length: 20_000 }, () => '1') } },
+      { count: '1', scale: 5, positive: { offset: 2 ** 31 - 1, bucketCounts: ['1'] } },
+      { count: '1', scale: 5, positive: { bucketCounts: ['18446744073709551615'] } },
+    ].map((point) => ({ timeUnixNano: String(NANOS), ...point }));
+    const metric = { name: 'e', exponentialHistogram: { aggregationTemporality: 2, dataPoints } };
+    for (const type of ['application/json', 'application/x-protobuf']) {
+      const body = type === 'application/json' ? asJson : asProtobuf;
+      const { status, receiver } = await send(body(request({ 'service.name': 's' }, metric)), { type });
+      expect(status).toBe(200);
+      expect(receiver.names()).toEqual([]);
+    }
+  });
+});
+
+it('convert_histograms_to_nhcb makes native histograms of those with bounds', async () => {
+  const config = configOf('{ convert_histograms_to_nhcb: true }');
+  const { receiver } = await send(everything(NANOS), { config });
+  const found = histogramsBy('route', receiver);
+  expect(found.get('/')).toBe(
+    textOf(histogram({ schema: -53, bounds: [0.001, 5, 1e21], positive: { 0: 1, 1: 2, 2: 3, 3: 4 }, sum: 123.5 })),
+  );
+  expect(found.get('/stale')).toBe(textOf(staleHistogram(false, 0)));
+  expect(receiver.names().filter((name) => name.endsWith('_bucket'))).toEqual([]);
+});
+
+describe('exemplars', () => {
+  /** `le` or the name, and what its exemplars are. */
+  const exemplarsOf = (receiver: Receiver) =>
+    receiver.records.flatMap(({ body }) => {
+      const { symbols, timeseries } = v2.decode(snappyUncompress(body, 1 << 26));
+      const text = (refs: readonly number[]) => refs.map((ref) => symbols![ref]!).join(' ');
+      return timeseries!
+        .filter(({ exemplars }) => exemplars!.length > 0)
+        .map(({ labelsRefs, exemplars }) => [
+          text(labelsRefs!).replace(/ instance .*? job \S+/, ''),
+          exemplars!.map(({ labelsRefs, timestamp }) => `${timestamp - NOW} ${text(labelsRefs)}`),
+        ]);
+    });
+  const IDS = 'span_id a1b2c3d4e5f60708 trace_id 0102030405060708090a0b0c0d0e0f10';
+
+  it('of sums and histograms go with their series, those of buckets with the bucket', async () => {
+    const { receiver } = await send(everything(NANOS));
+    expect(exemplarsOf(receiver)).toEqual([
+      ['__name__ with_exemplars_total', [`0 ${IDS} user u`, `1 ${IDS}`]],
+      ['__name__ bucketed_seconds_bucket le 1', [`0 ${IDS}`]],
+      ['__name__ bucketed_seconds_bucket le 2', [`1 ${IDS}`, `2 ${IDS}`]],
+      ['__name__ bucketed_seconds_bucket le +Inf', [`3 ${IDS}`]],
+      ['__name__ exponential_milliseconds kind exemplars', [`0 ${IDS}`]],
+    ]);
+  });
+
+  it('lose attributes that make them too long, and are left out without a value or of a gauge', async () => {
+    const sum = (...exemplars: object[]) => ({
+      name: 's',
+      sum: {
+        aggregationTemporality: 2,
+        isMonotonic: true,
+        dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1', exemplars }],
+      },
+    });
+    const gauge = {
+      name: 'g',
+      gauge: { dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1', exemplars: [{ asDouble: 1 }] }] },
+    };
+    const { receiver, status } = await send(
+      request(
+        { 'service.name': 's' },
+        sum({ asInt: '3', traceId: '00'.repeat(16), filteredAttributes: attributes({ k: 'é'.repeat(127) }) }),
+        sum({ asInt: '3', filteredAttributes: attributes({ k: 'é'.repeat(128) }) }),
+        sum({ filteredAttributes: [] }),
+        gauge,
+      ),
+    );
+    expect(status).toBe(200);
+    expect(exemplarsOf(receiver)).toEqual([
+      ['__name__ s_total job s', [`0 k ${'é'.repeat(127)}`]],
+      ['__name__ s_total job s', ['0 ']],
+    ]);
+    expect(receiver.counts['refused_exemplars']).toBe(2);
+    expect(receiver.counts['exemplars_in']).toBe(2);
+  });
+
+  it('with an id of another length are no OTLP', async () => {
+    const metric = {
+      name: 's',
+      sum: {
+        aggregationTemporality: 2,
+        dataPoints: [{ timeUnixNano: String(NANOS), asInt: '1', exemplars: [{ asInt: '1', traceId: '01' }] }],
+      },
+    };
+    for (const type of ['application/json', 'application/x-protobuf']) {
+      const body = type === 'application/json' ? asJson : asProtobuf;
+      expect((await send(body(request({}, metric)), { type })).status).toBe(400);
+    }
+  });
+});
+
+it('start timestamps are kept', async () => {
+  const { receiver } = await send(everything(NANOS));
+  const { timeseries } = v2.decode(snappyUncompress(receiver.records[0]!.body, 1 << 26));
+  const starts = timeseries!.flatMap(({ samples, histograms }) =>
+    [...samples!, ...histograms!].map(({ startTimestamp }) => startTimestamp! - NOW),
+  );
+  expect(new Set(starts)).toEqual(new Set([-60_000, -NOW]));
+  // Of target_info, which has none.
+  expect(starts.filter((start) => start === -NOW)).toHaveLength(2);
+});
+
+describe('of an HA pair', () => {
+  const of = (replica: string): OtlpJson =>
+    request(
+      { 'service.name': 's' },
+      {
+        name: 'up',
+        gauge: {
+          dataPoints: [
+            {
+              timeUnixNano: String(NANOS),
+              asInt: '1',
+              attributes: attributes({ cluster: 'c', __replica__: replica }),
+            },
+          ],
+        },
+      },
+    );
+
+  it('one replica is taken, without its label; the other is told that all is well', async () => {
+    const receiver = new Receiver();
+    receiver.leader = () => 'a';
+    const one = await send(of('a'), { receiver });
+    const two = await send(of('b'), { receiver });
+    expect([one.status, two.status, two.json]).toEqual([200, 200, {}]);
+    expect(receiver.series().map(({ labels }) => labels)).toEqual([
+      [
+        ['__name__', 'up'],
+        ['cluster', 'c'],
+        ['job', 's'],
+      ],
+    ]);
+    expect(receiver.counts['deduplicated_samples']).toBe(1);
+  });
+
+  it('the log decides when it is not known who leads', async () => {
+    const receiver = new Receiver();
+    receiver.leader = () => null;
+    receiver.result = { ok: true, leader: 'b' };
+    const { status, json } = await send(of('a'), { receiver });
+    expect([status, json]).toEqual([200, {}]);
+    expect(receiver.counts['deduplicated_samples']).toBe(1);
+  });
 });
