@@ -1,6 +1,6 @@
 /**
  * What a cursor over a page's bytes tells of the entry it stands on, whatever the format: one call of `next` an entry, no object a sample.
- * The grammars are in `text.ts` and `openmetrics.ts`; protobuf (`protobuf.ts`) has none.
+ * The grammars are in `text.ts` and `openmetrics.ts`; protobuf (`protobuf/`) has none.
  *
  * The one invariant: offsets are into `bytes`, those of a series' key into `keys`, and hold until the next call of `next`.
  */

@@ -14,7 +14,7 @@ import type { BodyFormat } from './formats.ts';
 import type { LabelLimits } from './label-limits.ts';
 import { checkLegacyNames, finalLabels, PageError } from './labels.ts';
 import { OpenMetricsCursor } from './openmetrics.ts';
-import { ProtobufCursor } from './protobuf.ts';
+import { ProtobufCursor } from './protobuf/cursor.ts';
 import { NAME_REF, type Symbols } from './symbols.ts';
 import { TextCursor } from './text.ts';
 

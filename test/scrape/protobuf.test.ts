@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ProtobufCursor } from '../../src/scrape/protobuf.ts';
+import { ProtobufCursor } from '../../src/scrape/protobuf/cursor.ts';
 import { entriesOf } from './entries-of.ts';
 import { encodeFamilies, type TestFamily } from './metric-family.ts';
 
