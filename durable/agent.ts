@@ -15,11 +15,13 @@ import { RequestBuilder } from '../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../src/encoding/snappy.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { AgentStatus } from '../src/http/status.ts';
+import { laneOf } from '../src/log/lanes.ts';
 import { Log, type NewRecord, RECORD_BYTES_MAX } from '../src/log/log.ts';
 import { isFull, type Sql } from '../src/log/sql.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
+import { eachByLane } from '../src/scrape/by-lane.ts';
 import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
 import { MetadataTable, type TargetsMetadata } from '../src/scrape/metadata.ts';
 import { Page } from '../src/scrape/page.ts';
@@ -92,15 +94,15 @@ export class Agent extends ForwardingObject implements AgentDoor {
     const builder = new RequestBuilder(RECORD_LIMITS);
     const changed = new Map<string, Page>();
     try {
-      for (const { key, target, intervalMs, result } of scrapes) {
+      eachByLane(scrapes, builder, ({ key, target, intervalMs, result }) => {
         if (result.slotMs < fromMs || result.slotMs >= untilMs) {
           refuse(journal, 'slot of another run');
-          continue;
+          return;
         }
         const last = journal.targets[key];
         if (last !== undefined && result.slotMs <= last.slotMs) {
           refuse(journal, 'slot not newer');
-          continue;
+          return;
         }
         let page = pages.get(key);
         if (page === undefined) pages.set(key, (page = this.#page(key)));
@@ -109,7 +111,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
         const { slotMs, timestampMs, durationMs } = result;
         const { samples, error } = scraped;
         enter(journal, key, { slotMs, timestampMs, durationMs, intervalMs, samples, error });
-      }
+      });
       this.#append(nowMs, builder, journal, () => {
         for (const [key, page] of changed) this.#pages.set(key, page.encode());
       });
@@ -227,6 +229,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
     if (gone.length === 0) return;
     const builder = new RequestBuilder(RECORD_LIMITS);
     for (const key of gone) {
+      builder.lane = laneOf(key);
       const page = pages.get(key) ?? this.#page(key);
       page.retire(endOf(journal.targets[key], nowMs).markerMs, builder);
       this.#pages.delete(key);
@@ -239,10 +242,10 @@ export class Agent extends ForwardingObject implements AgentDoor {
   /** What was built, the journal and what `more` writes: all or nothing. */
   #append(nowMs: number, builder: RequestBuilder, journal: Journal, more: () => void = () => undefined): void {
     const records: NewRecord[] = [];
-    for (const { message, samples, maxT } of builder.finish()) {
+    for (const { message, ...about } of builder.finish()) {
       const body = snappyCompress(message);
       // A message is 512 KiB at most, but for a single series with labels of megabytes: it must not hold back all others.
-      if (body.byteLength <= RECORD_BYTES_MAX) records.push({ schema: 2, samples, maxT, body });
+      if (body.byteLength <= RECORD_BYTES_MAX) records.push({ schema: 2, ...about, body });
       else refuse(journal, 'series larger than a record');
     }
     const rider = encodeJournal(journal);

@@ -20,6 +20,7 @@ import {
   type Outcome,
   retried,
 } from './consumer.ts';
+import { ALL_LANES } from './lanes.ts';
 import type { Sql, SqlRow } from './sql.ts';
 
 /**
@@ -44,11 +45,16 @@ export interface NewRecord {
   readonly samples: number;
   /** Highest sample timestamp in the body, Unix ms. */
   readonly maxT: number;
+  /** How many of `samples` are histograms, and how many exemplars there are besides; none when absent. */
+  readonly histograms?: number;
+  readonly exemplars?: number;
+  /** The lanes that the record's series are in (lanes.ts), a bit each; all when absent. */
+  readonly lanes?: number;
   /** The request, snappy block format. */
   readonly body: Uint8Array;
 }
 
-export interface LogRecord extends NewRecord {
+export interface LogRecord extends Required<NewRecord> {
   readonly seq: number;
   readonly atMs: number;
 }
@@ -92,7 +98,11 @@ export class Log {
     this.#limits = limits;
     sql.exec(`CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, schema INTEGER NOT NULL,
       samples INTEGER NOT NULL, max_t INTEGER NOT NULL, crc INTEGER NOT NULL, samples_in INTEGER NOT NULL,
-      bytes_in INTEGER NOT NULL, rider BLOB, body BLOB NOT NULL)`);
+      bytes_in INTEGER NOT NULL, rider BLOB, body BLOB NOT NULL, lanes INTEGER, histograms INTEGER, exemplars INTEGER)`);
+    // Logs of an earlier version have no such columns yet: their records are of all lanes.
+    const known = new Set(sql.exec('PRAGMA table_info(record)').map((row) => row['name']));
+    for (const column of ['lanes', 'histograms', 'exemplars'])
+      if (!known.has(column)) sql.exec(`ALTER TABLE record ADD COLUMN ${column} INTEGER`);
     sql.exec(
       `CREATE TABLE IF NOT EXISTS consumer (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL, state TEXT NOT NULL) WITHOUT ROWID`,
     );
@@ -122,7 +132,8 @@ export class Log {
         samplesIn += record.samples;
         bytesIn += bytes;
         this.#sql.exec(
-          'INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+          `INSERT INTO record (seq, at, schema, samples, max_t, crc, samples_in, bytes_in, rider, body, lanes, histograms, exemplars)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
           seq,
           nowMs,
           record.schema,
@@ -133,6 +144,9 @@ export class Log {
           bytesIn,
           i === records.length - 1 ? rider : null,
           record.body,
+          record.lanes === 0 ? null : (record.lanes ?? null),
+          record.histograms ?? null,
+          record.exemplars ?? null,
         );
       });
       this.truncate(nowMs);
@@ -157,7 +171,7 @@ export class Log {
     let bytes = 0;
     for (;;) {
       const row = this.#sql.exec(
-        'SELECT seq, at, schema, samples, max_t, crc, body FROM record WHERE seq > ? ORDER BY seq LIMIT 1',
+        'SELECT seq, at, schema, samples, max_t, crc, body, lanes, histograms, exemplars FROM record WHERE seq > ? ORDER BY seq LIMIT 1',
         upTo,
       )[0];
       if (row === undefined) break;
@@ -411,5 +425,8 @@ function recordOf(row: SqlRow): LogRecord | string {
     samples: row['samples'] as number,
     maxT: row['max_t'] as number,
     body: bytes,
+    lanes: (row['lanes'] as number | null) ?? ALL_LANES,
+    histograms: (row['histograms'] as number | null) ?? 0,
+    exemplars: (row['exemplars'] as number | null) ?? 0,
   };
 }

@@ -25,6 +25,8 @@ export interface ReceivedRecord {
   /** Floats and histograms. */
   readonly samples: number;
   readonly series: number;
+  readonly histograms: number;
+  readonly exemplars: number;
   readonly minT: number;
   readonly maxT: number;
 }
@@ -249,6 +251,8 @@ function pack(packer: Packer, first: number, last: number): boolean {
 function spanOf({ decoded, judged, nowMs }: Packer, first: number, last: number) {
   let series = 0;
   let samples = 0;
+  let histograms = 0;
+  let exemplars = 0;
   let minT = Infinity;
   let maxT = -Infinity;
   let sample = first === 0 ? 0 : decoded.sampleEnd[first - 1]!;
@@ -259,6 +263,8 @@ function spanOf({ decoded, judged, nowMs }: Packer, first: number, last: number)
     if (judged.keep[s] !== 0) {
       series++;
       samples += end - sample + histogramEnd - histogram;
+      histograms += histogramEnd - histogram;
+      exemplars += decoded.exemplarCount[s]!;
       for (let i = sample; i < end; i++) {
         const t = decoded.t[i]!;
         if (t < minT) minT = t;
@@ -273,5 +279,6 @@ function spanOf({ decoded, judged, nowMs }: Packer, first: number, last: number)
     sample = end;
     histogram = histogramEnd;
   }
-  return samples > 0 ? { series, samples, minT, maxT } : { series, samples, minT: nowMs, maxT: nowMs };
+  const counts = { series, samples, histograms, exemplars };
+  return samples > 0 ? { ...counts, minT, maxT } : { ...counts, minT: nowMs, maxT: nowMs };
 }

@@ -19,9 +19,9 @@ function record(series: readonly (readonly [name: string, x: string])[], schema:
     const refs = ['__name__', name, 'x', x].map((text) => builder.symbol(text));
     builder.add(refs, 4, i + 1, 0, i);
   });
-  const { message, samples, maxT } = builder.finish()[0]!;
+  const { message, ...about } = builder.finish()[0]!;
   const body = snappyCompress(toSchema(decodeWrite(2, message), schema));
-  return { seq: 1, atMs: 0, schema, samples, maxT, body };
+  return { ...about, seq: 1, atMs: 0, schema, body };
 }
 
 const relabeler = (...rules: RuleText[]): WriteRelabeler => new WriteRelabeler(rules.map(ruleFrom));

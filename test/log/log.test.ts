@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { crc32c } from '../../src/encoding/crc32c.ts';
+import { newConsumer } from '../../src/log/consumer.ts';
 import {
   DEFAULT_LOG_LIMITS,
   Log,
@@ -48,6 +50,28 @@ describe('appending', () => {
     expect(log.status(2).log).toMatchObject({ firstSeq: 3, lastSeq: 3, records: 1, samplesIn: 3 });
     expect(log.append(3, [record(1)])).toBe(4);
     expect(log.status(3).log.samplesIn).toBe(4);
+  });
+
+  it('reads and continues a log of an earlier version, whose records are of all lanes', () => {
+    const sql = sqlite();
+    sql.exec(`CREATE TABLE record (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, schema INTEGER NOT NULL,
+      samples INTEGER NOT NULL, max_t INTEGER NOT NULL, crc INTEGER NOT NULL, samples_in INTEGER NOT NULL,
+      bytes_in INTEGER NOT NULL, rider BLOB, body BLOB NOT NULL)`);
+    const body = new Uint8Array([1, 2, 3]);
+    sql.exec('INSERT INTO record VALUES (1, 5, 2, 7, 9, ?, 7, 3, NULL, ?)', crc32c(body), body);
+    for (let opened = 0; opened < 2; opened++) {
+      const log = new Log(sql, LIMITS);
+      if (opened === 0)
+        sql.exec("INSERT INTO consumer VALUES ('a', 0, ?)", JSON.stringify(newConsumer('a', 0, 0).state));
+      log.append(6, [{ ...record(1), lanes: 0b101, histograms: 1, exemplars: 2 }]);
+    }
+    const log = new Log(sql, LIMITS);
+    const { records } = log.read('a', 1_000_000);
+    expect(records.map(({ seq, lanes, histograms, exemplars }) => [seq, lanes, histograms, exemplars])).toEqual([
+      [1, 0xffff, 0, 0],
+      [2, 0b101, 1, 2],
+      [3, 0b101, 1, 2],
+    ]);
   });
 
   it('keeps the state that rides in the newest row through truncation', () => {
@@ -231,7 +255,11 @@ describe('a full disk', () => {
       exec: (query, ...bindings) => {
         if (query.startsWith('INSERT INTO record')) {
           const held = sql.exec('SELECT sum(length(body)) AS held FROM record')[0]?.['held'] as number | null;
-          if ((held ?? 0) + (bindings.at(-1) as Uint8Array).byteLength > bytesMax.value)
+          if (
+            (held ?? 0) +
+              bindings.reduce<number>((sum, value) => sum + (value instanceof Uint8Array ? value.byteLength : 0), 0) >
+            bytesMax.value
+          )
             throw new Error('database or disk is full: SQLITE_FULL');
         }
         return sql.exec(query, ...bindings);

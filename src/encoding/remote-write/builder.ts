@@ -38,6 +38,10 @@ export interface BuiltRequest {
   /** Lowest and highest timestamp, Unix ms, both inclusive. */
   readonly minT: number;
   readonly maxT: number;
+  readonly histograms: number;
+  readonly exemplars: number;
+  /** A bit for each lane that was set while series were added; 0 when none was. */
+  readonly lanes: number;
 }
 
 export class RequestBuilder {
@@ -52,8 +56,12 @@ export class RequestBuilder {
   readonly #refs = new Map<string, number>();
   #built: BuiltRequest[] = [];
   #samples = 0;
+  #histograms = 0;
+  #exemplarCount = 0;
   #minT = Infinity;
   #maxT = -Infinity;
+  #lane = 0;
+  #lanes = 0;
   #generation = 0;
 
   /** `bytesMax` is of the uncompressed message. A single series above it becomes a message of its own. */
@@ -79,6 +87,23 @@ export class RequestBuilder {
     this.#close();
   }
 
+  /** What is added from now on is of the lane with this bit. */
+  set lane(bit: number) {
+    this.#lane = bit;
+  }
+
+  /** How full the message is, 0 to 1. */
+  get fill(): number {
+    if (this.#samples === 0) return 0;
+    const bytes = this.#symbols.length + this.#series.length;
+    return Math.min(1, Math.max(this.#samples / this.#samplesMax, bytes / this.#bytesMax));
+  }
+
+  /** Ends the message here: what comes next is in another. */
+  cut(): void {
+    if (this.#samples > 0) this.#close();
+  }
+
   /** The reference of a text in the message being built. */
   symbol(text: string): number {
     const known = this.#refs.get(text);
@@ -94,6 +119,7 @@ export class RequestBuilder {
     const out = this.#exemplars;
     let refsSize = 0;
     for (const ref of refs) refsSize += uvarintSize(ref);
+    this.#exemplarCount++;
     out.tag(SERIES_EXEMPLARS);
     out.uint32((refsSize > 0 ? fieldSize(refsSize) : 0) + 10 + int64Size(t));
     if (refsSize > 0) {
@@ -173,6 +199,7 @@ export class RequestBuilder {
   ): void {
     this.#begun(refs, refCount, end - start, type, helpRef, unitRef);
     this.#series.field(SERIES_HISTOGRAMS, bytes, start, end);
+    this.#histograms++;
     this.#ended(t, type, helpRef, unitRef);
   }
 
@@ -218,6 +245,7 @@ export class RequestBuilder {
       if (unitRef !== 0) writeNumber(out, METADATA_UNIT_REF, unitRef);
     }
     this.#samples++;
+    this.#lanes |= this.#lane;
     if (t < this.#minT) this.#minT = t;
     if (t > this.#maxT) this.#maxT = t;
   }
@@ -236,6 +264,9 @@ export class RequestBuilder {
     this.#series.clear();
     this.#refs.clear();
     this.#samples = 0;
+    this.#histograms = 0;
+    this.#exemplarCount = 0;
+    this.#lanes = 0;
     this.#minT = Infinity;
     this.#maxT = -Infinity;
     // The first symbol is the empty string, so that a reference of 0 means "none".
@@ -252,6 +283,9 @@ export class RequestBuilder {
       series: this.#samples,
       minT: this.#minT,
       maxT: this.#maxT,
+      histograms: this.#histograms,
+      exemplars: this.#exemplarCount,
+      lanes: this.#lanes,
     });
     this.#begin();
   }
