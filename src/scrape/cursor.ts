@@ -76,10 +76,16 @@ export abstract class PageCursor {
   /** Four offsets a label: start and end of its name and of its value. */
   protected offsets = new Int32Array(64);
   protected offsetCount = 0;
+  readonly #view: DataView;
+  /** Of the array that keys were expected from last; it is nearly always the same one. */
+  #expect: Uint8Array;
+  #expectView: DataView;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.keys = bytes;
+    this.#expect = bytes;
+    this.#view = this.#expectView = viewOf(bytes);
   }
 
   /**
@@ -106,6 +112,22 @@ export abstract class PageCursor {
   /** The labels of the exemplar, name and value in turn, in their order on the page. Throws TextError on invalid UTF-8. */
   exemplarLabels(out: string[]): void {
     out.length = 0;
+  }
+
+  /** Whether the bytes at `at` are those that are expected; there must be more than them. By fours: most of a known page is this. */
+  protected isExpected(at: number, expect: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length === 0 || at + length >= this.bytes.length) return false;
+    if (expect !== this.#expect) {
+      this.#expect = expect;
+      this.#expectView = viewOf(expect);
+    }
+    const ours = this.#view;
+    const theirs = this.#expectView;
+    let i = 0;
+    for (; i <= length - 4; i += 4) if (ours.getInt32(at + i) !== theirs.getInt32(start + i)) return false;
+    for (; i < length; i++) if (ours.getUint8(at + i) !== theirs.getUint8(start + i)) return false;
+    return true;
   }
 
   /** The name of a HELP, TYPE or UNIT entry. */
@@ -169,3 +191,5 @@ export abstract class PageCursor {
     return text;
   }
 }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

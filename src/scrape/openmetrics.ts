@@ -66,12 +66,11 @@ export class OpenMetricsCursor extends PageCursor {
     if (bytes[at] === HASH) return this.#descriptor(at);
 
     this.keyStart = at;
-    const length = expectEnd - expectStart;
-    let same = 0;
-    if (at + length < bytes.length) while (same < length && bytes[at + same] === expect[expectStart + same]) same++;
-    if (same === length && length > 0 && (bytes[at + length - 1] === CLOSE || bytes[at + length] === BLANK)) {
+    const keyEnd = at + expectEnd - expectStart;
+    const isExpected = this.isExpected(at, expect, expectStart, expectEnd);
+    if (isExpected && (bytes[keyEnd - 1] === CLOSE || bytes[keyEnd] === BLANK)) {
       this.expected = true;
-      this.keyEnd = at + length;
+      this.keyEnd = keyEnd;
     } else {
       this.expected = false;
       this.keyEnd = this.#key(at);

@@ -44,12 +44,10 @@ export class TextCursor extends PageCursor {
     }
 
     this.keyStart = at;
-    const length = expectEnd - expectStart;
-    let same = 0;
-    if (at + length < end) while (same < length && bytes[at + same] === expect[expectStart + same]) same++;
-    if (same === length && length > 0 && this.#isWhole(at + length)) {
+    const keyEnd = at + expectEnd - expectStart;
+    if (this.isExpected(at, expect, expectStart, expectEnd) && this.#isWhole(keyEnd)) {
       this.expected = true;
-      this.keyEnd = at + length;
+      this.keyEnd = keyEnd;
     } else {
       this.expected = false;
       this.keyEnd = this.#key(at);

@@ -8,7 +8,7 @@
  */
 
 import type { Histogram } from '../../model/histogram.ts';
-import { uvarintSize } from '../../model/label-bytes.ts';
+import { uvarintSize, writeUvarint } from '../../model/label-bytes.ts';
 import { BYTES, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
 import { writeHistogram } from './histogram-message.ts';
@@ -29,6 +29,8 @@ const EXEMPLAR_TIMESTAMP = tagOf(3, VARINT);
 const METADATA_TYPE = tagOf(1, VARINT);
 const METADATA_HELP_REF = tagOf(3, VARINT);
 const METADATA_UNIT_REF = tagOf(4, VARINT);
+/** A sample's value with its tag. */
+const SAMPLE_VALUE_BYTES = 9;
 
 export interface BuiltRequest {
   /** Uncompressed, in a buffer of its own. */
@@ -54,6 +56,14 @@ export class RequestBuilder {
   readonly #exemplars = new Writer();
   readonly #histogram = new Writer();
   readonly #refs = new Map<string, number>();
+  /** The timestamp of the last sample as it stands there, with its tag; nearly all of a scrape have the same. */
+  readonly #time = new Writer();
+  #timeIs = NaN;
+  /** The metadata of the last series as it stands there, nothing when there is none; the series of a family have the same. */
+  readonly #metadata = new Writer();
+  #metadataType = 0;
+  #metadataHelp = 0;
+  #metadataUnit = 0;
   #built: BuiltRequest[] = [];
   #samples = 0;
   #histograms = 0;
@@ -150,6 +160,12 @@ export class RequestBuilder {
     unitRef = 0,
     startT = 0,
   ): void {
+    if (
+      startT === 0 &&
+      this.#exemplars.length === 0 &&
+      this.#isAdded(refs, refCount, t, hi, lo, type, helpRef, unitRef)
+    )
+      return;
     const out = this.#series;
     // Both fields are written even when they are zero: 0 is a value like others, and -0 has bits.
     const sampleSize = 10 + int64Size(t) + (startT === 0 ? 0 : 1 + int64Size(startT));
@@ -166,6 +182,87 @@ export class RequestBuilder {
       out.int64(startT);
     }
     this.#ended(t, type, helpRef, unitRef);
+  }
+
+  /**
+   * `add` for nearly all: a sample and its metadata in less than 128 bytes, so that all lengths take one. A third of the time of the writing by
+   * fields, which is left to what does not fit: false then, and nothing was added.
+   */
+  #isAdded(
+    refs: Uint32Array | readonly number[],
+    refCount: number,
+    t: number,
+    hi: number,
+    lo: number,
+    type: number,
+    helpRef: number,
+    unitRef: number,
+  ): boolean {
+    const time = this.#timeOf(t);
+    const metadata = this.#metadataOf(type, helpRef, unitRef);
+    const behind = 2 + SAMPLE_VALUE_BYTES + time.length + metadata.length;
+    const out = this.#series;
+    out.reserve(4 + refCount * 5 + behind);
+    const bytes = out.bytes;
+    const start = out.length;
+    let at = start + 4;
+    for (let i = 0; i < refCount; i++) {
+      const ref = refs[i]!;
+      if (ref < 0x80) {
+        bytes[at++] = ref;
+      } else if (ref < 0x4000) {
+        bytes[at++] = ref | 0x80;
+        bytes[at++] = ref >>> 7;
+      } else {
+        at = writeUvarint(bytes, at, ref);
+      }
+    }
+    const size = at - start - 2 + behind;
+    if (size >= 0x80) return false;
+    bytes[start] = REQUEST_TIMESERIES;
+    bytes[start + 1] = size;
+    bytes[start + 2] = SERIES_LABELS_REFS;
+    bytes[start + 3] = at - start - 4;
+    bytes[at] = SERIES_SAMPLES;
+    bytes[at + 1] = SAMPLE_VALUE_BYTES + time.length;
+    bytes[at + 2] = SAMPLE_VALUE;
+    bytes[at + 3] = lo;
+    bytes[at + 4] = lo >>> 8;
+    bytes[at + 5] = lo >>> 16;
+    bytes[at + 6] = lo >>> 24;
+    bytes[at + 7] = hi;
+    bytes[at + 8] = hi >>> 8;
+    bytes[at + 9] = hi >>> 16;
+    bytes[at + 10] = hi >>> 24;
+    at += 11;
+    for (let i = 0; i < time.length; i++) bytes[at++] = time.bytes[i]!;
+    for (let i = 0; i < metadata.length; i++) bytes[at++] = metadata.bytes[i]!;
+    out.length = at;
+    this.#counted(t);
+    return true;
+  }
+
+  #timeOf(t: number): Writer {
+    const time = this.#time;
+    if (t !== this.#timeIs) {
+      time.clear();
+      time.tag(SAMPLE_TIMESTAMP);
+      time.int64(t);
+      this.#timeIs = t;
+    }
+    return time;
+  }
+
+  #metadataOf(type: number, helpRef: number, unitRef: number): Writer {
+    const metadata = this.#metadata;
+    if (type !== this.#metadataType || helpRef !== this.#metadataHelp || unitRef !== this.#metadataUnit) {
+      metadata.clear();
+      writeMetadata(metadata, type, helpRef, unitRef);
+      this.#metadataType = type;
+      this.#metadataHelp = helpRef;
+      this.#metadataUnit = unitRef;
+    }
+    return metadata;
   }
 
   /** As `add`, with a histogram for its sample. */
@@ -215,14 +312,9 @@ export class RequestBuilder {
     const out = this.#series;
     let refsSize = 0;
     for (let i = 0; i < refCount; i++) refsSize += uvarintSize(refs[i]!);
-    const metadataSize = sizeOfMetadata(type, helpRef, unitRef);
+    const metadata = this.#metadataOf(type, helpRef, unitRef);
     out.tag(REQUEST_TIMESERIES);
-    out.uint32(
-      fieldSize(refsSize) +
-        fieldSize(sampleSize) +
-        this.#exemplars.length +
-        (metadataSize > 0 ? fieldSize(metadataSize) : 0),
-    );
+    out.uint32(fieldSize(refsSize) + fieldSize(sampleSize) + this.#exemplars.length + metadata.length);
     out.tag(SERIES_LABELS_REFS);
     out.uint32(refsSize);
     for (let i = 0; i < refCount; i++) out.uint32(refs[i]!);
@@ -236,14 +328,12 @@ export class RequestBuilder {
       out.raw(exemplars.bytes, 0, exemplars.length);
       exemplars.clear();
     }
-    const metadataSize = sizeOfMetadata(type, helpRef, unitRef);
-    if (metadataSize > 0) {
-      out.tag(SERIES_METADATA);
-      out.uint32(metadataSize);
-      if (type !== 0) writeNumber(out, METADATA_TYPE, type);
-      if (helpRef !== 0) writeNumber(out, METADATA_HELP_REF, helpRef);
-      if (unitRef !== 0) writeNumber(out, METADATA_UNIT_REF, unitRef);
-    }
+    const metadata = this.#metadataOf(type, helpRef, unitRef);
+    out.raw(metadata.bytes, 0, metadata.length);
+    this.#counted(t);
+  }
+
+  #counted(t: number): void {
     this.#samples++;
     this.#lanes |= this.#lane;
     if (t < this.#minT) this.#minT = t;
@@ -298,6 +388,17 @@ function sizeOfMetadata(type: number, helpRef: number, unitRef: number): number 
   if (helpRef !== 0) size += 1 + uvarintSize(helpRef);
   if (unitRef !== 0) size += 1 + uvarintSize(unitRef);
   return size;
+}
+
+/** The field, nothing when there is nothing to say. */
+function writeMetadata(out: Writer, type: number, helpRef: number, unitRef: number): void {
+  const size = sizeOfMetadata(type, helpRef, unitRef);
+  if (size === 0) return;
+  out.tag(SERIES_METADATA);
+  out.uint32(size);
+  if (type !== 0) writeNumber(out, METADATA_TYPE, type);
+  if (helpRef !== 0) writeNumber(out, METADATA_HELP_REF, helpRef);
+  if (unitRef !== 0) writeNumber(out, METADATA_UNIT_REF, unitRef);
 }
 
 function writeNumber(out: Writer, tag: number, value: number): void {
