@@ -4,7 +4,7 @@ import type { Schema } from '../../src/encoding/remote-write/decoded.ts';
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
 import { DEFAULT_RECEIVE_LIMITS, type ReceiveLimits } from '../../src/receive/limits.ts';
-import { type AppendResult, handleWrite, type ReceivedRecord } from '../../src/receive/write.ts';
+import { type AppendResult, handleWrite, type ReceivedRecord, type WriteDeps } from '../../src/receive/write.ts';
 import { type PlainSeries, plain } from '../encoding/remote-write/cases.ts';
 import { double, type Series1, type Series2, v1, v2 } from '../encoding/remote-write/oracle.ts';
 
@@ -31,6 +31,25 @@ export class Receiver {
   leader: ((cluster: string) => string | null) | null = null;
   result: AppendResult | Error = { ok: true };
 
+  /** What a handler is given. */
+  deps(): WriteDeps {
+    return {
+      hashSeries: false,
+      leader: this.leader,
+      limits: this.limits,
+      nowMs: NOW,
+      append: async (tenant, records) => {
+        this.appends.push({ tenant, records: records.length });
+        if (this.result instanceof Error) throw this.result;
+        if (this.result.ok) this.records.push(...records);
+        return this.result;
+      },
+      count: (event, n = 1) => {
+        this.counts[event] = (this.counts[event] ?? 0) + n;
+      },
+    };
+  }
+
   /** Sends a message, as a sender of that schema would. */
   async send(schema: Schema, message: Uint8Array): Promise<Outcome> {
     return await this.post(snappyCompress(message), { 'Content-Type': CONTENT_TYPE[schema] });
@@ -45,21 +64,7 @@ export class Receiver {
   }
 
   async handle(request: Request): Promise<Outcome> {
-    const response = await handleWrite(request, 'acme', {
-      hashSeries: false,
-      leader: this.leader,
-      limits: this.limits,
-      nowMs: NOW,
-      append: async (tenant, records) => {
-        this.appends.push({ tenant, records: records.length });
-        if (this.result instanceof Error) throw this.result;
-        if (this.result.ok) this.records.push(...records);
-        return this.result;
-      },
-      count: (event, n = 1) => {
-        this.counts[event] = (this.counts[event] ?? 0) + n;
-      },
-    });
+    const response = await handleWrite(request, 'acme', this.deps());
     const written = ['Samples', 'Histograms', 'Exemplars'].map((what) =>
       response.headers.get(`X-Prometheus-Remote-Write-${what}-Written`),
     ) as [string, string, string];

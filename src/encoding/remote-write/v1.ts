@@ -4,7 +4,7 @@
  *     WriteRequest { timeseries = 1, metadata = 3 }     TimeSeries { labels = 1, samples = 2, exemplars = 3, histograms = 4 }
  *     Label { name = 1, value = 2 }                     Sample { value = 1 double, timestamp = 2 int64 }
  *
- * Exemplars { labels = 1, value = 2, timestamp = 3 } are walked and counted, of histograms the byte ranges kept (histogram.ts reads them).
+ * Exemplars { labels = 1, value = 2, timestamp = 3 } are walked and counted, as is metadata; of histograms the byte ranges are kept (histogram.ts reads them).
  */
 
 import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
@@ -41,7 +41,7 @@ export function decodeV1(message: Uint8Array, out: Decoded): void {
       // Series of one request are much alike in size.
       if (out.seriesCount === 1) out.expect(Math.ceil(end / cursor.offset), end - cursor.offset);
     } else if (tag === REQUEST_METADATA) {
-      cursor.offset = cursor.length(end);
+      checkMetadata(cursor, cursor.length(end));
       out.metadataCount++;
     } else if (tag === V2_SYMBOLS || tag === V2_TIMESERIES) {
       // Passed over as an unknown field, a whole 2.0 request would read as an empty one, and its samples would be lost.
@@ -136,6 +136,11 @@ function checkExemplar(cursor: Cursor, end: number, label: LabelRange): void {
     if (tag === EXEMPLAR_LABEL) readLabel(cursor, cursor.length(end), label);
     else cursor.skipOther(tag, end, 'Exemplar', 1);
   }
+}
+
+/** Metadata too. */
+function checkMetadata(cursor: Cursor, end: number): void {
+  while (cursor.offset < end) cursor.skip(cursor.tag(end), end);
 }
 
 /** A Sample. 2.0 has the same two fields, and a start timestamp that is passed over; 1.0 has nothing in its place. */

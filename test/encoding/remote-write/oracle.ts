@@ -8,7 +8,7 @@ import protobuf from 'protobufjs';
 
 const UNKNOWN = 'fixed32 u32 = 100; fixed64 u64 = 101; bytes blob = 102; uint64 number = 536870911;';
 
-const { root } = protobuf.parse(`
+const SCHEMAS = `
   syntax = "proto3";
   message Sample { fixed64 value = 1; int64 timestamp = 2; ${UNKNOWN} }
 
@@ -38,7 +38,8 @@ const { root } = protobuf.parse(`
 
   message Unpacked2 { repeated string symbols = 4; repeated UnpackedSeries2 timeseries = 5; }
   message UnpackedSeries2 { repeated uint32 labels_refs = 1 [packed = false]; repeated Sample2 samples = 2; repeated Exemplar2 exemplars = 4; }
-`);
+`;
+const { root } = protobuf.parse(SCHEMAS);
 
 /** Seen through the oracle: every field optional, 64-bit numbers as {low, high} or, where exact, as number. */
 export interface Bits {
@@ -104,8 +105,8 @@ export interface V2 {
   timeseries?: Series2[];
 }
 
-function codec<T extends object>(name: string) {
-  const type = root.lookupType(name);
+function codec<T extends object>(name: string, schemas = root) {
+  const type = schemas.lookupType(name);
   return {
     encode: (message: T): Uint8Array => new Uint8Array(type.encode(type.create(message)).finish()),
     decode: (bytes: Uint8Array): T =>
@@ -117,6 +118,11 @@ function codec<T extends object>(name: string) {
 
 export const v1 = codec<V1>('V1');
 export const v2 = codec<V2>('V2');
+/** With text as bytes: it is for others to say what is UTF-8. */
+const raw = protobuf.parse(SCHEMAS.replaceAll('string ', 'bytes ')).root;
+type Raw<T> = T extends string ? Uint8Array : T extends Bits | number ? T : { [key in keyof T]: Raw<T[key]> };
+export const raw1 = codec<Raw<V1>>('V1', raw);
+export const raw2 = codec<Raw<V2>>('V2', raw);
 export const histogramMessage = codec<HistogramMessage>('Histogram');
 export const unpackedHistogram = codec<HistogramMessage>('UnpackedHistogram');
 export const unpacked2 = codec<V2>('Unpacked2');
