@@ -37,8 +37,6 @@ const fail = (hint = ''): never => {
   throw new Error(hint);
 };
 
-const ENVIRONMENT = 'environment variables are not supported here yet';
-
 const wellFormed = (value: string): string => (value.isWellFormed() ? value : fail('it is not valid Unicode'));
 
 export const text = field('text', wellFormed);
@@ -219,10 +217,7 @@ class EntryError extends Error {
 
 /** A label: its value may be a scalar or nothing, which is the empty value, which is no label. */
 function label(name: string, value: unknown): [string, string] {
-  if (!/^[a-zA-Z_]\w*$/.test(name)) {
-    const hint = name === '' ? '' : 'letters, digits and underscores; other names are not supported here yet';
-    throw new EntryError('key', hint, 'a label name');
-  }
+  if (name === '' || !name.isWellFormed()) throw new EntryError('key', '', 'a label name');
   if (name === METRIC_NAME) throw new EntryError('key', 'it is the name of the metric', 'another label name');
   if (value !== undefined && typeof value !== 'string') throw new EntryError('value');
   const known = value ?? '';
@@ -232,16 +227,7 @@ function label(name: string, value: unknown): [string, string] {
 
 const toLabels = z.transform((pairs: [string, string][]): Labels => labelsFrom(pairs));
 
-export const externalLabels = z.pipe(
-  entries('a mapping of labels', 'a label value', (name, value) => {
-    const pair = label(name, value);
-    if (pair[1].includes('$')) throw new EntryError('value', ENVIRONMENT);
-    return pair;
-  }),
-  toLabels,
-);
-
-export const targetLabels = z.pipe(entries('a mapping of labels', 'a label value', label), toLabels);
+export const labels = z.pipe(entries('a mapping of labels', 'a label value', label), toLabels);
 
 /** URL parameters, one entry a value, sorted by name as Prometheus sends them. */
 export const params = z.pipe(

@@ -1,13 +1,15 @@
 /**
  * Secrets that a configuration names instead of holding them: `${NAME}` in a place of secrets, and files under `/secrets/`, which a Worker does
- * not have but for the name. They are put in before anything else looks at the tree, so that a value is checked like one of the file.
+ * not have but for the name; and variables in external labels. They are put in before anything else looks at the tree, so that a value is
+ * checked like one of the file.
  *
- * The one invariant: only a place of secrets takes one, so what is shown of a configuration never shows it; and no name of Narthex' own
- * secrets, its tokens, is one.
+ * The one invariant: only a place of secrets and an external label take one, and what is shown of a configuration is its text, so that it
+ * never shows it; and no name of Narthex' own secrets, its tokens, is one.
  */
 
 import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
+import { expand } from './expand.ts';
 import { isSecret, SECRET } from './secrets.ts';
 import type { Mapping, Tree, Value } from './tree.ts';
 
@@ -28,6 +30,10 @@ const NAME = /^[A-Za-z_]\w{0,127}$/;
 
 /** Whether a configuration may name it: Narthex' own are not for configurations. */
 export const isSecretName = (name: string): boolean => NAME.test(name) && !/^NARTHEX_/i.test(name);
+
+/** Their values are no secrets: they go out with every sample. */
+const isExternalLabel = (path: Path): boolean =>
+  path.length === 3 && path[0] === 'global' && path[1] === 'external_labels';
 
 /** Puts the secrets into the tree; `null` when there is no deployment to ask, which is worth a warning for each. */
 export function resolveSecrets(tree: Tree, secrets: Secrets | null): Problem[] {
@@ -56,6 +62,8 @@ class Resolver {
       if (typeof held !== 'string') this.visit(held, at);
       else if (path.at(-3) === 'http_headers' && path.at(-1) === 'files') entries[key] = this.#file(held, at);
       else if (held.includes('${') && isSecret(at)) entries[key] = this.#expand(held, at);
+      else if (held.includes('$') && isExternalLabel(at))
+        entries[key] = expand(held, (name) => this.#variable(name, at));
     }
   }
 
@@ -91,6 +99,24 @@ class Resolver {
     return text.replace(REFERENCE, (reference: string, escape: string, name: string) =>
       escape === '' ? this.#secret(name, path) : reference.slice(1),
     );
+  }
+
+  /** What stands in an external label goes out with every sample; as in Prometheus, one that is not there is nothing, with a warning. */
+  #variable(name: string, path: Path): string {
+    const own = isSecretName(name);
+    const held = own ? (this.#secrets?.(name) ?? '') : '';
+    if (held !== '') return held;
+    const expected = `a variable ${quote(name)} of the Worker`;
+    if (/^NARTHEX_/i.test(name)) {
+      this.#report(path, { expected, got: 'a name of Narthex’ own', hint: 'another name, without NARTHEX_' });
+    } else if (this.#secrets === null) {
+      const hint = 'under [vars] in wrangler.toml; what is not there when this is pushed is the empty text; $$ is a $';
+      this.#report(path, { expected, got: 'no deployment to ask', hint, level: 'warning' });
+    } else {
+      this.#report(path, { expected, got: 'none', hint: 'it is the empty text; $$ is a $', level: 'warning' });
+    }
+    // Nobody looks at what a check without a deployment makes of it, but a label should not vanish there.
+    return this.#secrets === null ? `\${${name}}` : '';
   }
 
   #secret(name: string, path: Path): string {

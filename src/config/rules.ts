@@ -32,6 +32,13 @@ export function checkRules(tree: Tree): Problem[] {
   checkTimeout(global, ['global'], DEFAULT_INTERVAL_MS, report);
   checkProtocols(global, ['global'], report);
   checkFailureLog(global, ['global'], report);
+  if (global['metric_name_validation_scheme'] === 'legacy') {
+    for (const name of Object.keys(mapping(global['external_labels']))) {
+      if (/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) continue;
+      const hint = 'metric_name_validation_scheme is legacy: letters, digits and underscores';
+      report(['global', 'external_labels', name], { expected: 'a label name', got: quote(name), hint, part: 'key' });
+    }
+  }
   const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
 
   const otlp = mapping(valueAt(tree.value, ['otlp']));

@@ -6,11 +6,11 @@
 import {
   duration,
   escapingScheme,
-  externalLabels,
   flag,
   headers,
   httpHeaders,
   interval,
+  labels,
   metricsPath,
   nonEmpty,
   oneOf,
@@ -25,7 +25,6 @@ import {
   scrapeProtocol,
   size,
   target,
-  targetLabels,
   text,
   texts,
   tokenUrl,
@@ -58,11 +57,11 @@ const global = mapping({
   scrape_protocols: list(scrapeProtocol),
   metric_name_validation_scheme: z.optional(validationScheme),
   metric_name_escaping_scheme: z.optional(escapingScheme),
-  external_labels: z.optional(externalLabels),
+  external_labels: z.optional(labels),
   ...scrapeLimits,
 });
 
-const staticConfig = mapping({ targets: list(target), labels: z.optional(targetLabels) });
+const staticConfig = mapping({ targets: list(target), labels: z.optional(labels) });
 
 const relabelConfig = mapping({
   source_labels: list(nonEmpty('a label name')),

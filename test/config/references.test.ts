@@ -105,3 +105,35 @@ test('local secrets are the environment variables that are named so', () => {
   };
   expect(localSecrets(environment)).toEqual({ TOKEN: 't', A_B: '' });
 });
+
+describe('a variable in an external label', () => {
+  const load = (value: string, from: typeof secrets | null = secrets) =>
+    loadConfig(`global: { external_labels: { a: ${JSON.stringify(value)}, b: c } }`, from);
+
+  test('is put in; one that is not there is nothing, with a warning', () => {
+    const result = load('${TOKEN}-$NOBODY$$');
+    if (!result.ok) throw new Error(formatProblems('f', result.problems));
+    expect(result.config.externalLabels).toEqual([
+      { name: 'a', value: 'hunter2-$' },
+      { name: 'b', value: 'c' },
+    ]);
+    expect(formatProblems('f', result.warnings)).toBe(
+      'f:1:33: warning: global.external_labels.a: expected a variable "NOBODY" of the Worker, got none (it is the empty text; $$ is a $)',
+    );
+    expect(load('$TOKEN')).toMatchObject({ warnings: [] });
+    expect(load('$NOBODY')).toMatchObject({ config: { externalLabels: [{ name: 'b', value: 'c' }] } });
+  });
+
+  test('is not one of Narthex’ own', () => {
+    for (const value of ['$NARTHEX_TOKENS', '${narthex_tokens}']) {
+      const result = load(value);
+      expect(formatProblems('f', result.ok ? [] : result.problems)).toMatch(/got a name of Narthex’ own/);
+    }
+  });
+
+  test('stays as it is without a deployment, with a warning', () => {
+    const result = load('$TOKEN/${x}', null);
+    expect(result).toMatchObject({ ok: true, config: { externalLabels: [{ value: '${TOKEN}/${x}' }, {}] } });
+    expect(result.ok && result.warnings).toHaveLength(2);
+  });
+});
