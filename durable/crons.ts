@@ -12,10 +12,11 @@ import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import type { Target } from '../src/scrape/target.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
-import { clock, info, network, tokens, warn } from './doors.ts';
+import { clock, info, networkOf, tokens, warn } from './doors.ts';
 import { discoveryDoors, knownDiscoveries } from './discovery.ts';
 import { agents, catalogue, director, type Env, shards } from './env.ts';
 import type { Ingester } from './ingester.ts';
+import { routesFrom } from './routes.ts';
 
 export interface CronDoors {
   /** Reaches the deployment itself in process. */
@@ -64,7 +65,15 @@ async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number
         listen: (changed: (now: readonly Target[]) => void) => targets.listen(changed),
         remotes: config.remoteWrites.map((remote) => remote.name),
       };
-      const doors = { clock, fetch: network, self, tokens, userAgent, bodyBytesMax: SCRAPE_BODY_BYTES_MAX, warn };
+      const doors = {
+        clock,
+        network: networkOf(env),
+        route: routesFrom(env, self),
+        tokens,
+        userAgent,
+        bodyBytesMax: SCRAPE_BODY_BYTES_MAX,
+        warn,
+      };
       try {
         const ends = await Promise.all(agents(env).map((agent) => scrapeRound(plan, agent, doors)));
         if (!ends.includes('reload')) return;
@@ -103,7 +112,7 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
   for (;;) {
     const { version, config } = await inForce(env);
     const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
-    const doors = { clock, fetch: network, self, userAgent, random: Math.random, tokens, warn };
+    const doors = { clock, fetch: networkOf(env), self, userAgent, random: Math.random, tokens, warn };
     const relays = await relayLogs(env, config);
     const ends = await Promise.all([
       ...agents(env).map((agent) => forwardRound(plan, agent, doors)),

@@ -20,6 +20,7 @@ import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayProblems } from './configuration.ts';
 import { type Known, knownDiscoveries } from './discovery.ts';
 import { agents, catalogue, director, type Env, ingester, secretsOf, shards } from './env.ts';
+import { networksOf } from './routes.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
 const SNAPSHOT_MS = 15_000;
@@ -56,7 +57,7 @@ export function services(env: Env, nowMs: number): Services {
     },
     targetMetadata: (keys, metric) => targetMetadata(env, keys, metric),
     metadata: (tenant, metric) => metadata(env, tenant, metric),
-    limitProblems: () => limitProblems(env),
+    limitProblems: async () => [...(await limitProblems(env)), ...networksOf(env).problems],
     write: (request, tenant) => handleWrite(request, tenant, writeDeps(env, tenant, nowMs)),
     writeOtlp: (request, tenant) => {
       const config = () => otlpConfig(env, nowMs);

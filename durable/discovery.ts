@@ -7,7 +7,7 @@ import type { DiscoveredGroups, TargetGroup } from '../src/discovery/group.ts';
 import type { DiscoveryDoors, FilesDoor } from '../src/discovery/kind.ts';
 import type { DiscoveryState } from '../src/discovery/stored.ts';
 import { fileKey } from '../src/model/tenant.ts';
-import { clock, network } from './doors.ts';
+import { clock, networkOf } from './doors.ts';
 import { director, type Env } from './env.ts';
 
 export interface Known {
@@ -44,7 +44,7 @@ export async function knownDiscoveries(env: Env, config: Config): Promise<Known>
 export function discoveryDoors(env: Env, userAgent: string): DiscoveryDoors {
   return {
     clock,
-    fetch: network,
+    fetch: networkOf(env),
     files: filesOf(env.BUCKET),
     userAgent,
     resolverUrl: env.NARTHEX_DNS_URL ?? DEFAULT_RESOLVER_URL,

@@ -6,6 +6,7 @@ import type { Catalogue } from './catalogue.ts';
 import type { Director } from './director.ts';
 import type { Ingester } from './ingester.ts';
 import type { LogEnv } from './limits.ts';
+import type { Outpost } from './outpost.ts';
 
 export interface Env extends LogEnv {
   readonly BUCKET: R2Bucket;
@@ -13,10 +14,13 @@ export interface Env extends LogEnv {
   readonly AGENT: DurableObjectNamespace<Agent>;
   readonly INGESTER: DurableObjectNamespace<Ingester>;
   readonly CATALOGUE: DurableObjectNamespace<Catalogue>;
+  readonly OUTPOST: DurableObjectNamespace<Outpost>;
   /** `127.0.0.1` under `npm start`. */
   readonly NARTHEX_OPEN?: string;
   /** What each tenant may send (src/receive/settings.ts). */
   readonly NARTHEX_LIMITS?: string;
+  /** What may be reached through which binding into a private network (src/scrape/networks.ts). */
+  readonly NARTHEX_VPC?: string;
   /** Where `dns_sd_configs` are resolved: a URL that answers `application/dns-json`. */
   readonly NARTHEX_DNS_URL?: string;
   /** Secrets named NARTHEX_TOKENS… hold the tokens. */

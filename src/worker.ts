@@ -14,6 +14,7 @@ export { Agent } from '../durable/agent.ts';
 export { Catalogue } from '../durable/catalogue.ts';
 export { Director } from '../durable/director.ts';
 export { Ingester } from '../durable/ingester.ts';
+export { Outpost } from '../durable/outpost.ts';
 
 const app = createApp();
 

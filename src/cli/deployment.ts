@@ -32,6 +32,8 @@ const IGNORED = [
   'workers_dev',
   'preview_urls',
 ];
+/** Bindings into private networks, which exist in Cloudflare's network alone: a target behind one is down here, and says so. */
+const ABSENT = ['vpc_networks', 'vpc_services'];
 const IGNORED_TOO = ['routes', 'route', 'logpush', 'upload_source_maps', 'minify', 'keep_vars', 'migrations', 'dev'];
 const READ = [
   'name',
@@ -43,7 +45,7 @@ const READ = [
   'durable_objects',
   'vars',
 ];
-const KNOWN = new Set([...IGNORED, ...IGNORED_TOO, ...READ]);
+const KNOWN = new Set([...IGNORED, ...IGNORED_TOO, ...ABSENT, ...READ]);
 
 interface WranglerToml {
   name: string;

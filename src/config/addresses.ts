@@ -42,9 +42,12 @@ export function parseRemoteUrl(text: string): string {
 export function isBareIp(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { hostname } = new URL(url);
-  if (hostname.startsWith('[')) return hostname !== '[::1]';
-  return /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/.test(hostname) && !hostname.startsWith('127.');
+  return isIpAddress(hostname) && hostname !== '[::1]' && !hostname.startsWith('127.');
 }
+
+/** `hostname` is a URL's, which writes every IPv4 address with three dots, and IPv6 in brackets. */
+export const isIpAddress = (hostname: string): boolean =>
+  hostname.startsWith('[') || /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/.test(hostname);
 
 /** Why a text cannot be the value of a header; undefined when it can. */
 export function headerProblem(value: string): string | undefined {

@@ -11,6 +11,7 @@ import type { Config, ScrapeConfig } from '../config/model.ts';
 import { type Labels, labelsFrom, labelValue } from '../model/labels.ts';
 import { relabelled, rulesOf } from '../relabel/relabel.ts';
 import { offsetOf } from '../scrape/slots.ts';
+import { inRegion, routesOf, spread } from '../scrape/routes.ts';
 import { identityOf, keyOf, SELF, type Target } from '../scrape/target.ts';
 import { ADDRESS, type DiscoveredGroups, merged, NOTHING_DISCOVERED, type TargetGroup } from './group.ts';
 
@@ -48,10 +49,12 @@ export function resolveTargets(config: Config, groups: DiscoveredGroups): Resolv
     const add = (group: TargetGroup, literal: boolean): void => {
       for (const labels of group.targets) {
         const discovered = discoveredLabels(scrape, labels, group.labels);
-        const target = targetOf(scrape, discovered, literal, seed);
-        if (target === null) dropped.push({ job: scrape.jobName, discovered });
-        else if (typeof target === 'string') refused.push({ job: scrape.jobName, discovered, reason: target });
-        else if (!targets.has(target.key)) targets.set(target.key, target);
+        const made = targetsOfOne(scrape, discovered, literal, seed);
+        if (made === null) dropped.push({ job: scrape.jobName, discovered });
+        for (const target of made ?? []) {
+          if (typeof target === 'string') refused.push({ job: scrape.jobName, discovered, reason: target });
+          else if (!targets.has(target.key)) targets.set(target.key, target);
+        }
       }
     };
     const others = targets.size;
@@ -59,7 +62,7 @@ export function resolveTargets(config: Config, groups: DiscoveredGroups): Resolv
     for (const group of found) add(group, false);
     limit(targets, scrape, targets.size - others);
   }
-  return { targets: [...targets.values()], dropped, refused };
+  return { targets: spread([...targets.values()]), dropped, refused };
 }
 
 /** More targets than `target_limit`: none of the job is scraped, and all say why. */
@@ -92,40 +95,49 @@ function discoveredLabels(config: ScrapeConfig, target: Labels, group: Labels): 
   ]);
 }
 
-/** The target, or why there is none; null when a rule drops it. `fromFile`: the configuration file itself names the address. */
-function targetOf(config: ScrapeConfig, discovered: Labels, fromFile: boolean, seed: string): Target | string | null {
+/** The target, in each of its regions, or why there is none; null when a rule drops it. `fromFile`: the configuration file itself names the address. */
+function targetsOfOne(
+  config: ScrapeConfig,
+  discovered: Labels,
+  fromFile: boolean,
+  seed: string,
+): readonly (Target | string)[] | null {
   const all = relabelled(rulesOf(config.relabelConfigs), discovered);
   if (all === null) return null;
   const invalid = all.find(({ name, value }) => !name.isWellFormed() || !value.isWellFormed());
-  if (invalid !== undefined) return `invalid label value for ${JSON.stringify(invalid.name)}`;
+  if (invalid !== undefined) return [`invalid label value for ${JSON.stringify(invalid.name)}`];
   const address = labelValue(all, ADDRESS);
-  if (address === '') return 'no address';
+  if (address === '') return ['no address'];
   // What a rule made of it, the file does not name.
   const literal = fromFile && address === labelValue(discovered, ADDRESS);
   const unfit = addressProblem(address, literal);
-  if (unfit !== null) return unfit;
+  if (unfit !== null) return [unfit];
   const scheme = labelValue(all, '__scheme__');
-  if (scheme !== 'http' && scheme !== 'https') return `scheme ${JSON.stringify(scheme)} is neither http nor https`;
+  if (scheme !== 'http' && scheme !== 'https') return [`scheme ${JSON.stringify(scheme)} is neither http nor https`];
   const times = timesOf(all);
-  if (typeof times === 'string') return times;
+  if (typeof times === 'string') return [times];
 
-  const labels = labelsFrom([
+  const own = labelsFrom([
     ['instance', address],
     ...all.filter(({ name }) => !name.startsWith('__')).map(({ name, value }): [string, string] => [name, value]),
   ]);
   const url = urlOf(config, all, address);
-  const identity = identityOf(labels, url);
-  return {
-    key: keyOf(identity),
-    job: config.jobName,
-    url,
-    labels,
-    discovered,
-    ...times,
-    offsetMs: offsetOf(seed + identity, times.intervalMs),
-    config,
-    self: literal && address === SELF,
-  };
+  return routesOf(all, literal && address === SELF).map((route) => {
+    if (typeof route === 'string') return route;
+    const labels = route.kind === 'outpost' ? labelsFrom(inRegion(own, route.region)) : own;
+    const identity = identityOf(labels, url);
+    return {
+      key: keyOf(identity),
+      job: config.jobName,
+      url,
+      labels,
+      discovered,
+      ...times,
+      offsetMs: offsetOf(seed + identity, times.intervalMs),
+      config,
+      route,
+    };
+  });
 }
 
 function addressProblem(address: string, literal: boolean): string | null {

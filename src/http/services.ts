@@ -38,7 +38,7 @@ export interface Services {
   write(request: Request, tenant: string): Promise<Response>;
   /** The same for `POST /api/v1/otlp/v1/metrics`. */
   writeOtlp(request: Request, tenant: string): Promise<Response>;
-  /** What is wrong with the limits of tenants, a line each; limits with a mistake do not hold. */
+  /** What is wrong with the limits of tenants and the lists of private networks, a line each; what has a mistake does not hold. */
   limitProblems(): Promise<readonly string[]>;
   /** Begins or continues a snapshot; `null` lets it choose a name. Answers null for a name that nobody makes or made. `progress` is a sentence for people. */
   snapshot(

@@ -35,8 +35,11 @@ export interface ScrapeResult {
 
 export interface ScrapeDoors {
   readonly clock: Clock;
+  /** How the target is reached. */
   readonly fetch: Fetch;
-  /** For tokens of `oauth2`. */
+  /** How those are who give tokens for `oauth2`. */
+  readonly network: Fetch;
+  /** Of `oauth2`. */
   readonly tokens: Tokens;
   readonly userAgent: string;
   readonly bodyBytesMax: number;
@@ -141,7 +144,7 @@ function redirected(from: string, location: string): string {
 
 async function headersOf(
   { config, timeoutMs }: Target,
-  { clock, fetch, tokens, userAgent }: ScrapeDoors,
+  { clock, network, tokens, userAgent }: ScrapeDoors,
   trusted: boolean,
 ): Promise<Headers> {
   const headers = new Headers({
@@ -155,7 +158,7 @@ async function headersOf(
   const authorization =
     config.oauth2 === undefined
       ? authorizationOf(config)
-      : `Bearer ${await bearer(config.oauth2, { clock, fetch, tokens })}`;
+      : `Bearer ${await bearer(config.oauth2, { clock, fetch: network, tokens })}`;
   if (authorization !== null) headers.set('authorization', authorization);
   return headers;
 }

@@ -5,11 +5,11 @@
  * The one invariant: a slot that it began is handed in, or its loss is reported.
  */
 
-import type { Tokens } from '../forward/auth/authorize.ts';
 import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
-import type { Clock, Fetch } from '../model/doors.ts';
-import { type ScrapeResult, scrapeTarget } from './fetch.ts';
+import type { Fetch } from '../model/doors.ts';
+import { type ScrapeDoors, type ScrapeResult, scrapeTarget } from './fetch.ts';
+import type { Route } from './routes.ts';
 import { firstSlotAfter } from './slots.ts';
 import type { PageTarget } from './page.ts';
 import type { Target } from './target.ts';
@@ -48,16 +48,9 @@ export interface FlushAnswer {
   readonly wantedVersion: number;
 }
 
-export interface RoundDoors {
-  readonly clock: Clock;
-  /** The network. */
-  readonly fetch: Fetch;
-  /** The deployment itself, in process; only for targets that the configuration names literally. */
-  readonly self: Fetch;
-  /** OAuth 2.0 tokens of this isolate. */
-  readonly tokens: Tokens;
-  readonly userAgent: string;
-  readonly bodyBytesMax: number;
+export interface RoundDoors extends Omit<ScrapeDoors, 'fetch'> {
+  /** The way to a target. */
+  readonly route: (route: Route) => Fetch;
   /** A line for the deployment's log. */
   readonly warn: (message: string, fields?: Readonly<Record<string, string>>) => void;
 }
@@ -110,7 +103,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
 
   const scrape = async (target: Target, slotMs: number): Promise<void> => {
     scraping++;
-    const result = await scrapeTarget(target, slotMs, target.self ? { ...doors, fetch: doors.self } : doors);
+    const result = await scrapeTarget(target, slotMs, { ...doors, fetch: doors.route(target.route) });
     scraping--;
     const { error } = result;
     if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')

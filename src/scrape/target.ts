@@ -3,6 +3,7 @@
 import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import { fnv1a64 } from './fnv.ts';
+import type { Route } from './routes.ts';
 
 export interface Target {
   /** Stable for as long as labels and URL are the same: 16 hexadecimal digits. */
@@ -19,8 +20,8 @@ export interface Target {
   /** Where in the interval its slots are, in [0, intervalMs). */
   readonly offsetMs: number;
   readonly config: ScrapeConfig;
-  /** The deployment itself, dispatched in process. Only a configuration file that names it literally makes one. */
-  readonly self: boolean;
+  /** How it is reached. Only a configuration file that names the deployment itself literally makes a target of that. */
+  readonly route: Route;
   /** Why it is not asked at all: each of its scrapes fails with this. */
   readonly refusal?: string;
 }

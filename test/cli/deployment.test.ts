@@ -27,7 +27,13 @@ describe('wrangler.toml', () => {
     expect(deployment.compatibilityDate >= '2026-10-01').toBe(true);
     expect(deployment.compatibilityFlags).toContain('nodejs_compat');
     expect(deployment.buckets).toEqual([{ binding: 'BUCKET', name: 'narthex' }]);
-    expect(deployment.objects.map(({ binding }) => binding)).toEqual(['DIRECTOR', 'AGENT', 'INGESTER', 'CATALOGUE']);
+    expect(deployment.objects.map(({ binding }) => binding)).toEqual([
+      'DIRECTOR',
+      'AGENT',
+      'INGESTER',
+      'CATALOGUE',
+      'OUTPOST',
+    ]);
     expect(deployment.crons.filter(({ everyMinute }) => everyMinute)).toHaveLength(2);
   });
 

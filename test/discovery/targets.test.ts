@@ -16,7 +16,7 @@ describe('static targets', () => {
   test('have job, instance and their group’s labels', () => {
     const labels = labelsFrom([
       ['zone', 'z'],
-      ['__region__', 'weur'],
+      ['__shelf__', '3'],
     ]);
     const it = one('a:9100', labels);
     expect(formatLabels(it.labels)).toBe('{instance="a:9100", job="j", zone="z"}');
@@ -25,7 +25,7 @@ describe('static targets', () => {
       url: 'http://a:9100/metrics',
       intervalMs: 15_000,
       timeoutMs: 10_000,
-      self: false,
+      route: { kind: 'network' },
     });
     expect(it.key).toMatch(/^[0-9a-f]{16}$/);
     expect(it.offsetMs).toBeGreaterThanOrEqual(0);
@@ -75,9 +75,10 @@ describe('static targets', () => {
   });
 
   test('are the deployment itself only when the file says so literally', () => {
-    expect(one('self').self).toBe(true);
-    for (const address of ['self:80', 'SELF', 'http://self', 'a', 'self.test']) expect(one(address).self).toBe(false);
-    expect(one('a', labelsFrom([['__address__', 'self']])).self).toBe(false);
+    expect(one('self').route.kind).toBe('self');
+    for (const address of ['self:80', 'SELF', 'http://self', 'a', 'self.test'])
+      expect(one(address).route.kind).toBe('network');
+    expect(one('a', labelsFrom([['__address__', 'self']])).route.kind).toBe('network');
   });
 
   test('are once each, by labels and URL', () => {
@@ -222,13 +223,13 @@ describe('relabel_configs', () => {
   test('see every label that a target has before', () => {
     const { targets: found } = resolve([{ regex: '__(.+?)_*', replacement: 'seen_$1', action: 'labelmap' }], {
       targets: ['a:1'],
-      labels: { __region__: 'weur' },
+      labels: { __shelf__: '3' },
     });
     expect(formatLabels(found[0]!.labels)).toBe(
       '{instance="a:1", job="j", seen_address="a:1", seen_metrics_path="/metrics", seen_param_module="http", ' +
-        'seen_region="weur", seen_scheme="http", seen_scrape_interval="15s", seen_scrape_timeout="10s"}',
+        'seen_scheme="http", seen_scrape_interval="15s", seen_scrape_timeout="10s", seen_shelf="3"}',
     );
-    expect(formatLabels(found[0]!.discovered)).toContain('__region__="weur"');
+    expect(formatLabels(found[0]!.discovered)).toContain('__shelf__="3"');
     expect(formatLabels(found[0]!.discovered)).not.toContain('seen_');
   });
 
@@ -252,7 +253,7 @@ describe('relabel_configs', () => {
         labels: labelsOf({ instance: 'example.com', job: 'j' }),
         intervalMs: 60_000,
         timeoutMs: 30_000,
-        self: false,
+        route: { kind: 'network' },
       },
     ]);
     expect(found[0]!.offsetMs).toBeLessThan(60_000);
@@ -309,8 +310,8 @@ describe('relabel_configs', () => {
       expect(refused).toHaveLength(1);
     }
     const { targets: own } = resolve([{ target_label: 'x', replacement: 'y' }], { targets: ['self'] });
-    expect(own).toMatchObject([{ self: true, url: 'http://self/metrics?module=http' }]);
+    expect(own).toMatchObject([{ route: { kind: 'self' }, url: 'http://self/metrics?module=http' }]);
     const { targets: other } = resolve([{ target_label: '__address__', replacement: 'b' }], { targets: ['self'] });
-    expect(other).toMatchObject([{ self: false, url: 'http://b/metrics?module=http' }]);
+    expect(other).toMatchObject([{ route: { kind: 'network' }, url: 'http://b/metrics?module=http' }]);
   });
 });

@@ -55,7 +55,15 @@ it('all three kinds of relabelling, in the runtime, with the agent asleep before
   const round = scrapeRound(
     { runMs: 60_000, configVersion: 1, external: config.externalLabels, targets, remotes: ['sink'] },
     agent,
-    { clock, fetch, self: fetch, tokens: new Map(), userAgent: 'sim', bodyBytesMax: 1e6, warn: () => undefined },
+    {
+      clock,
+      network: fetch,
+      route: () => fetch,
+      tokens: new Map(),
+      userAgent: 'sim',
+      bodyBytesMax: 1e6,
+      warn: () => undefined,
+    },
   );
   await clock.advanceTo(T0 + 90_000);
   await round;

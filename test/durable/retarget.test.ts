@@ -40,8 +40,8 @@ async function run(name: string, first: readonly Target[], changes: readonly [at
   const plan = { runMs: 120_000, configVersion: 1, external: [], targets: first, remotes: ['sink'] };
   const doors = {
     clock,
-    fetch,
-    self: fetch,
+    network: fetch,
+    route: () => fetch,
     tokens: new Map(),
     userAgent: 'sim',
     bodyBytesMax: 1e6,

@@ -60,8 +60,8 @@ remote_write: [{ url: 'http://sink/' }]
   const warnings: string[] = [];
   const doors = {
     clock,
-    fetch,
-    self: fetch,
+    network: fetch,
+    route: () => fetch,
     tokens: new Map(),
     userAgent: 'sim',
     bodyBytesMax: 1e6,

@@ -67,8 +67,8 @@ beforeAll(async () => {
   const warnings: string[] = [];
   const doors = {
     clock,
-    fetch,
-    self: fetch,
+    network: fetch,
+    route: () => fetch,
     tokens: new Map(),
     userAgent: 'sim',
     bodyBytesMax: 1e6,

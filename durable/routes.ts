@@ -1,0 +1,44 @@
+/** The ways to targets, as a deployment has them. */
+
+import type { Fetch } from '../src/model/doors.ts';
+import { type Networks, parseNetworks, throughBinding } from '../src/scrape/networks.ts';
+import { fromOutpost } from '../src/scrape/outposts.ts';
+import { doorOf, PLACES, type Route } from '../src/scrape/routes.ts';
+import { networkOf } from './doors.ts';
+import type { Env } from './env.ts';
+import type { Outpost } from './outpost.ts';
+
+export const routesFrom =
+  (env: Env, self: Fetch): ((route: Route) => Fetch) =>
+  (route) =>
+    doorOf(route, {
+      network: networkOf(env),
+      self,
+      outpost: (region, index) =>
+        networkOf(
+          env,
+          fromOutpost((request) => outpost(env, region, index).fetch(request)),
+        ),
+      vpc: (binding) => throughBinding(binding, networksOf(env), (name) => bound(env, name)),
+    });
+
+/** A place counts when an object is first called; the name holds it, so one name is in one place. */
+function outpost({ OUTPOST, NARTHEX_OPEN }: Env, region: string, index: number): DurableObjectStub<Outpost> {
+  const place = PLACES.get(region)!;
+  const name = `${region}/${index}`;
+  if ('hint' in place) return OUTPOST.getByName(name, { locationHint: place.hint as DurableObjectLocationHint });
+  // One machine has no jurisdictions, and its workerd refuses to speak of them.
+  if (NARTHEX_OPEN !== undefined) return OUTPOST.getByName(name);
+  return OUTPOST.jurisdiction(place.jurisdiction as DurableObjectJurisdiction).getByName(name);
+}
+
+const bound = (env: Env, name: string): unknown =>
+  Object.hasOwn(env, name) ? (env as unknown as Record<string, unknown>)[name] : undefined;
+
+let networks: { readonly text: string; readonly parsed: Networks } | null = null;
+
+/** A variable of the deployment, so a new text comes with a new isolate, and is parsed once. */
+export function networksOf({ NARTHEX_VPC: text = '' }: Pick<Env, 'NARTHEX_VPC'>): Networks {
+  if (networks?.text !== text) networks = { text, parsed: parseNetworks(text) };
+  return networks.parsed;
+}
