@@ -20,6 +20,7 @@ import { Log, type NewRecord, RECORD_BYTES_MAX } from '../src/log/log.ts';
 import { isFull, type Sql } from '../src/log/sql.ts';
 import { Blobs, Values } from '../src/log/table.ts';
 import type { Labels } from '../src/model/labels.ts';
+import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
 import { eachByLane } from '../src/scrape/by-lane.ts';
 import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
@@ -30,9 +31,6 @@ import { warn } from './doors.ts';
 import { ForwardingObject } from './forwarding.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
-
-/** A record is sized to be a send. */
-const RECORD_LIMITS = { samplesMax: 10_000, bytesMax: 512 * 1024 };
 
 /** While cron is silent, the alarm asks this often for a run of about this length. */
 const RESCUE_EVERY_MS = 25_000;
@@ -91,7 +89,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
   async append(nowMs: number, epoch: number, external: Labels, scrapes: readonly Scraped[]): Promise<FlushAnswer> {
     const { fromMs, untilMs } = ownedSlots(this.#baton(), epoch);
     const { pages, journal } = this.#remembered();
-    const builder = new RequestBuilder(RECORD_LIMITS);
+    const builder = new RequestBuilder(REQUEST_LIMITS);
     const changed = new Map<string, Page>();
     try {
       eachByLane(scrapes, builder, ({ key, target, intervalMs, result }) => {
@@ -227,7 +225,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
     const { pages, journal } = this.#remembered();
     const gone = missing.filter((key) => endOf(journal.targets[key], nowMs).dueMs <= nowMs);
     if (gone.length === 0) return;
-    const builder = new RequestBuilder(RECORD_LIMITS);
+    const builder = new RequestBuilder(REQUEST_LIMITS);
     for (const key of gone) {
       builder.lane = laneOf(key);
       const page = pages.get(key) ?? this.#page(key);
@@ -244,7 +242,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
     const records: NewRecord[] = [];
     for (const { message, ...about } of builder.finish()) {
       const body = snappyCompress(message);
-      // A message is 512 KiB at most, but for a single series with labels of megabytes: it must not hold back all others.
+      // A message is 640 KiB at most, but for a single series with labels of megabytes: it must not hold back all others.
       if (body.byteLength <= RECORD_BYTES_MAX) records.push({ schema: 2, ...about, body });
       else refuse(journal, 'series larger than a record');
     }

@@ -6,6 +6,7 @@
  * Write 2.0: it loses nothing of what a scrape saw.
  */
 
+import { REQUEST_LIMITS } from '../model/request.ts';
 import { toDiscoveries } from './discovery.ts';
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
 import { namesOf } from './names.ts';
@@ -42,8 +43,6 @@ const DEFAULT_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = [
   'PrometheusText0.0.4',
 ];
 const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
-/** As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again. */
-const DEFAULT_MAX_SAMPLES_PER_SEND = 10_000;
 
 /**
  * Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. `secrets` are those of the
@@ -149,7 +148,8 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
     followRedirects: parsed.follow_redirects ?? true,
     minBackoffMs: parsed.queue_config?.min_backoff ?? DEFAULT_MIN_BACKOFF_MS,
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
-    maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? DEFAULT_MAX_SAMPLES_PER_SEND,
+    // As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again.
+    maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? REQUEST_LIMITS.samplesMax,
     sampleAgeLimitMs: parsed.queue_config?.sample_age_limit ?? 0,
     writeRelabelConfigs: (parsed.write_relabel_configs ?? []).map((rule) => toRelabel(rule, scheme)),
   };

@@ -13,7 +13,7 @@ import type { LogRecord } from '../log/log.ts';
 import { LabelBuilder } from '../relabel/builder.ts';
 import { relabel, type Rules, rulesOf } from '../relabel/relabel.ts';
 
-/** A message of the log's own is at most 512 KiB; a received one at most what the receiver allowed. */
+/** A message of the log's own is at most 640 KiB; a received one at most what the receiver allowed. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** Series that are remembered for certain; up to twice as many are. About half a kilobyte each. */
 const SERIES_MAX = 20_000;

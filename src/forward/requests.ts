@@ -12,7 +12,7 @@ import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snap
 import type { LogRecord } from '../log/log.ts';
 import type { WriteRelabeler } from './relabel.ts';
 
-/** A message of the log's own is at most 512 KiB; a received one at most what the receiver allowed. */
+/** A message of the log's own is at most 640 KiB; a received one at most what the receiver allowed. */
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** A request is at most this large, compressed. The densest block then has 11 MiB uncompressed; Prometheus takes 32. */
 const BODY_BYTES_MAX = 512 * 1024;

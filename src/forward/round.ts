@@ -11,6 +11,7 @@ import { SnappyError, snappyLength } from '../encoding/snappy.ts';
 import type { Outcome } from '../log/consumer.ts';
 import type { LogRecord } from '../log/log.ts';
 import type { Fetch, Random } from '../model/doors.ts';
+import { REQUEST_LIMITS } from '../model/request.ts';
 import type { LogDoor, Next } from './door.ts';
 import { nextRequests, type Requests, type WriteRequest } from './requests.ts';
 import { WriteRelabeler } from './relabel.ts';
@@ -41,8 +42,6 @@ export const READ_BYTES = 4_000_000;
 const REPORT_MS = 30_000;
 /** What a remote taught (that it does not speak 2.0, or takes less at once) is tried again a day later. */
 const MEMORY_MS = 24 * 60 * 60 * 1000;
-/** As many samples as a record of an agent's has at most. */
-const SAMPLES_MAX = 10_000;
 
 /**
  * Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. Says whether the configuration
@@ -145,7 +144,7 @@ async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): P
   if (old !== null) return old;
   const schema = remote.protobufMessage === 'prometheus.WriteRequest' || (memo['schema1UntilMs'] ?? 0) > nowMs ? 1 : 2;
   const samplesMax = Math.min(
-    SAMPLES_MAX,
+    REQUEST_LIMITS.samplesMax,
     remote.maxSamplesPerSend,
     (memo['samplesMaxUntilMs'] ?? 0) > nowMs ? memo['samplesMax']! : Infinity,
   );

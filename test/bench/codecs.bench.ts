@@ -7,6 +7,7 @@ import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { Decoded, decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
 import { labelsFrom } from '../../src/model/labels.ts';
+import { REQUEST_LIMITS } from '../../src/model/request.ts';
 import { rangeStart } from '../../src/model/sample.ts';
 import { accept } from '../../src/receive/accept.ts';
 import { DEFAULT_RECEIVE_LIMITS } from '../../src/receive/limits.ts';
@@ -24,9 +25,8 @@ import { messages, type Schema } from './workload.ts';
 const SAMPLES_A_REQUEST = 2000;
 const STEP_MS = 15_000;
 const BYTES_MAX = 64 * 1024 * 1024;
-/** As the objects have them (durable/ingester.ts, durable/agent.ts). */
+/** As the objects have them (durable/ingester.ts). */
 const DIGEST_LIMITS = { samplesMax: 400_000, partBytesMax: 256 * 1024 };
-const RECORD_LIMITS = { samplesMax: 10_000, bytesMax: 512 * 1024 };
 const PAGE_SERIES = 10_000;
 /** Pages that are prepared and scraped by turns. */
 const PAGES = 16;
@@ -187,7 +187,7 @@ class Scraper {
 
   scrape(body: Bytes): void {
     const timestampMs = (this.#timeMs += 1000);
-    const out = new RequestBuilder(RECORD_LIMITS);
+    const out = new RequestBuilder(REQUEST_LIMITS);
     const result = {
       slotMs: timestampMs,
       timestampMs,
