@@ -7,6 +7,8 @@
  * The one invariant: entries that have the same labels have the same `series`, and that is the index of one of them.
  */
 
+import { hashOfBytes, hashOfRefs, HashTable } from './hash-table.ts';
+
 const UTF8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 export class Entries {
@@ -23,12 +25,15 @@ export class Entries {
   /** The family stamp under which `member` was judged; 0 for none. */
   judged = new Uint32Array(0);
   member = new Uint8Array(0);
+  /** Which entry of the page that was stored last as a whole it is; −1 for one that is newer. */
+  origin = new Int32Array(0);
 
   /** Made when they are asked for: a page whose series do not change needs none. */
-  #byKey: Map<string, number> | null = null;
-  #byLabels: Map<string, number> | null = null;
-  #asked = '';
-  #askedLabels = '';
+  #byKey: HashTable | null = null;
+  #byLabels: HashTable | null = null;
+  /** The hashes of what was asked for last. */
+  #asked = 0;
+  #askedLabels = 0;
 
   keyStart(entry: number): number {
     return entry === 0 ? 0 : this.keyEnd[entry - 1]!;
@@ -50,28 +55,33 @@ export class Entries {
   /** The entry of a text, or −1. */
   find(bytes: Uint8Array, start: number, end: number): number {
     if (this.#byKey === null) {
-      this.#byKey = new Map();
-      for (let i = 0; i < this.count; i++) {
-        this.#byKey.set(this.keyText(i), i);
-      }
+      this.#byKey = new HashTable(this.count);
+      for (let i = 0; i < this.count; i++)
+        this.#byKey.add(hashOfBytes(this.keys, this.keyStart(i), this.keyEnd[i]!), i);
     }
-    this.#asked = UTF8.decode(bytes.subarray(start, end));
-    const found = this.#byKey.get(this.#asked);
-    // What is not UTF-8 may decode to the text of another key.
-    return found !== undefined && this.#isKey(found, bytes, start, end) ? found : -1;
+    this.#asked = hashOfBytes(bytes, start, end);
+    const table = this.#byKey;
+    for (let at = table.first(this.#asked); at >= 0; at = table.next()) {
+      if (this.#isKey(at, bytes, start, end)) return at;
+    }
+    return -1;
   }
 
-  /** An entry with these labels, or −1. */
+  /** The entry that stands for the series with these labels, or −1. */
   findLabels(refs: Uint32Array | readonly number[], start: number, end: number): number {
     if (this.#byLabels === null) {
-      this.#byLabels = new Map();
+      this.#byLabels = new HashTable(this.count);
       for (let i = 0; i < this.count; i++) {
         if (this.series[i] === i && !this.isDropped(i))
-          this.#byLabels.set(labelsText(this.refs, this.refStart(i), this.refEnd[i]!), i);
+          this.#byLabels.add(hashOfRefs(this.refs, this.refStart(i), this.refEnd[i]!), i);
       }
     }
-    this.#askedLabels = labelsText(refs, start, end);
-    return this.#byLabels.get(this.#askedLabels) ?? -1;
+    this.#askedLabels = hashOfRefs(refs, start, end);
+    const table = this.#byLabels;
+    for (let at = table.first(this.#askedLabels); at >= 0; at = table.next()) {
+      if (this.#isLabels(at, refs, start, end)) return at;
+    }
+    return -1;
   }
 
   /** Adds the text that `find` was asked for last, and did not know. Without labels it is a dropped one. */
@@ -89,9 +99,10 @@ export class Entries {
     this.tracked[entry] = 0;
     this.judged[entry] = 0;
     this.member[entry] = 0;
+    this.origin[entry] = -1;
     this.count++;
-    this.#byKey?.set(this.#asked, entry);
-    if (same < 0 && refs.length > 0) this.#byLabels?.set(this.#askedLabels, entry);
+    this.#byKey?.add(this.#asked, entry);
+    if (same < 0 && refs.length > 0) this.#byLabels?.add(this.#askedLabels, entry);
     return entry;
   }
 
@@ -112,21 +123,32 @@ export class Entries {
       refCount += this.refEnd[i]! - this.refStart(i);
     }
     out.#reserve(order.length, keyBytes, refCount);
-    const moved = new Map<number, number>();
+    const moved = new Int32Array(this.count).fill(-1);
     let key = 0;
     let ref = 0;
-    order.forEach((from, to) => {
-      out.keys.set(this.keys.subarray(this.keyStart(from), this.keyEnd[from]), key);
-      out.keyEnd[to] = key += this.keyEnd[from]! - this.keyStart(from);
-      out.refs.set(this.refs.subarray(this.refStart(from), this.refEnd[from]), ref);
-      out.refEnd[to] = ref += this.refEnd[from]! - this.refStart(from);
-      const series = this.series[from]!;
-      if (!moved.has(series)) moved.set(series, to);
-      out.series[to] = moved.get(series)!;
-      out.tracked[to] = out.series[to] === to ? tracked(series) : 0;
-      out.judged[to] = this.judged[from]!;
-      out.member[to] = this.member[from]!;
-    });
+    for (let to = 0; to < order.length;) {
+      // Neighbours nearly always stay neighbours: what they have is moved at once.
+      const first = order[to]!;
+      let run = 1;
+      while (to + run < order.length && order[to + run] === first + run) run++;
+      const keyStart = this.keyStart(first);
+      const refStart = this.refStart(first);
+      out.keys.set(this.keys.subarray(keyStart, this.keyEnd[first + run - 1]), key);
+      out.refs.set(this.refs.subarray(refStart, this.refEnd[first + run - 1]), ref);
+      for (let from = first; from < first + run; from++, to++) {
+        out.keyEnd[to] = this.keyEnd[from]! - keyStart + key;
+        out.refEnd[to] = this.refEnd[from]! - refStart + ref;
+        const series = this.series[from]!;
+        if (moved[series]! < 0) moved[series] = to;
+        out.series[to] = moved[series]!;
+        out.tracked[to] = moved[series] === to ? tracked(series) : 0;
+        out.judged[to] = this.judged[from]!;
+        out.member[to] = this.member[from]!;
+        out.origin[to] = this.origin[from]!;
+      }
+      key = out.keyEnd[to - 1]!;
+      ref = out.refEnd[to - 1]!;
+    }
     out.count = order.length;
     return out;
   }
@@ -136,6 +158,13 @@ export class Entries {
     let at = this.keyStart(entry);
     if (this.keyEnd[entry]! - at !== end - start) return false;
     for (let i = start; i < end; i++) if (keys[at++] !== bytes[i]) return false;
+    return true;
+  }
+
+  #isLabels(entry: number, refs: Uint32Array | readonly number[], start: number, end: number): boolean {
+    let at = this.refStart(entry);
+    if (this.refEnd[entry]! - at !== end - start) return false;
+    for (let i = start; i < end; i++) if (this.refs[at++] !== refs[i]) return false;
     return true;
   }
 
@@ -150,20 +179,17 @@ export class Entries {
     this.tracked = grown(this.tracked, new Uint8Array(length));
     this.judged = grown(this.judged, new Uint32Array(length));
     this.member = grown(this.member, new Uint8Array(length));
+    this.origin = grown(this.origin, new Int32Array(length));
   }
 }
 
 const room = (needed: number, column: { readonly length: number }): number =>
   column.length === 0 ? needed : Math.max(needed, column.length * 2, 64);
 
-function grown<T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(from: T, to: T): T {
+function grown<T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
+  from: T,
+  to: T,
+): T {
   to.set(from);
   return to;
-}
-
-/** A label set as a map's key: two code units a reference, so no two sets have the same. */
-function labelsText(refs: Uint32Array | readonly number[], start: number, end: number): string {
-  let text = '';
-  for (let i = start; i < end; i++) text += String.fromCharCode(refs[i]! >>> 16, refs[i]! & 0xffff);
-  return text;
 }

@@ -210,6 +210,7 @@ export function decodeState(stored: Uint8Array): PageState {
     if (family > families) throw damaged();
     entries.judged[i] = family === 0 ? 0 : state.families.stamps[family - 1]!;
   }
+  entries.origin = Int32Array.from({ length: n }, (_, i) => i);
   entries.keys = take(keyBytes);
   entries.count = n;
   if (at !== bytes.length) throw damaged();

@@ -1,0 +1,87 @@
+/**
+ * Indices by hash, open addressing over typed arrays: making one of 10,000 entries costs a tenth of a Map of as many strings. It knows hashes only; who
+ * asks compares what they stand for, one candidate after the other.
+ */
+
+const SLOTS_MIN = 64;
+
+export class HashTable {
+  /** Index + 1, or 0. At most half of them are taken; the length is a power of two. */
+  #slots: Int32Array<ArrayBuffer>;
+  #hashes: Int32Array<ArrayBuffer>;
+  #count = 0;
+  /** Of the search that goes on. */
+  #hash = 0;
+  #at = 0;
+
+  /** With room for so many, and some more. */
+  constructor(count: number) {
+    const length = Math.max(SLOTS_MIN, 1 << (33 - Math.clz32(count + (count >>> 3))));
+    this.#slots = new Int32Array(length);
+    this.#hashes = new Int32Array(length);
+  }
+
+  add(hash: number, index: number): void {
+    if (++this.#count * 2 > this.#slots.length) this.#grow();
+    this.#put(hash, index + 1);
+  }
+
+  /** The first index that was added with this hash, or −1. */
+  first(hash: number): number {
+    this.#hash = hash;
+    this.#at = hash & (this.#slots.length - 1);
+    return this.#candidate();
+  }
+
+  /** The one after it, or −1. */
+  next(): number {
+    this.#at = (this.#at + 1) & (this.#slots.length - 1);
+    return this.#candidate();
+  }
+
+  #candidate(): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let at = this.#at;
+    while (slots[at] !== 0 && this.#hashes[at] !== this.#hash) at = (at + 1) & mask;
+    this.#at = at;
+    return slots[at]! - 1;
+  }
+
+  #put(hash: number, taken: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let at = hash & mask;
+    while (slots[at] !== 0) at = (at + 1) & mask;
+    slots[at] = taken;
+    this.#hashes[at] = hash;
+  }
+
+  #grow(): void {
+    const slots = this.#slots;
+    const hashes = this.#hashes;
+    this.#slots = new Int32Array(slots.length * 2);
+    this.#hashes = new Int32Array(slots.length * 2);
+    for (let i = 0; i < slots.length; i++) if (slots[i] !== 0) this.#put(hashes[i]!, slots[i]!);
+  }
+}
+
+/** FNV-1a over bytes, two at a time, with a finish that spreads it over the low bits. */
+export function hashOfBytes(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5 | 0;
+  let i = start;
+  for (; i < end - 1; i += 2) hash = Math.imul(hash ^ (bytes[i]! | (bytes[i + 1]! << 13)), 0x01000193);
+  if (i < end) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return spread(hash);
+}
+
+export function hashOfRefs(refs: Uint32Array | readonly number[], start: number, end: number): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let i = start; i < end; i++) hash = spread(Math.imul(hash ^ refs[i]!, 0x01000193));
+  return hash;
+}
+
+function spread(hash: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return Math.imul(mixed ^ (mixed >>> 12), 0x297a2d39) ^ (mixed >>> 15);
+}
