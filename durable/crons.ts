@@ -16,7 +16,7 @@ import { clock, info, networkOf, tokens, warn } from './doors.ts';
 import { discoveryDoors, knownDiscoveries } from './discovery.ts';
 import { agents, catalogue, director, type Env, shards } from './env.ts';
 import type { Ingester } from './ingester.ts';
-import { routesFrom } from './routes.ts';
+import { routesFrom, wayTo } from './routes.ts';
 
 export interface CronDoors {
   /** Reaches the deployment itself in process. */
@@ -112,7 +112,8 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
   for (;;) {
     const { version, config } = await inForce(env);
     const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
-    const doors = { clock, fetch: networkOf(env), self, userAgent, random: Math.random, tokens, warn };
+    const fetch: Fetch = (request) => wayTo(env, request.url)(request);
+    const doors = { clock, fetch, self, userAgent, random: Math.random, tokens, warn };
     const relays = await relayLogs(env, config);
     const ends = await Promise.all([
       ...agents(env).map((agent) => forwardRound(plan, agent, doors)),

@@ -7,8 +7,9 @@ import type { DiscoveredGroups, TargetGroup } from '../src/discovery/group.ts';
 import type { DiscoveryDoors, FilesDoor } from '../src/discovery/kind.ts';
 import type { DiscoveryState } from '../src/discovery/stored.ts';
 import { fileKey } from '../src/model/tenant.ts';
-import { clock, networkOf } from './doors.ts';
+import { clock } from './doors.ts';
 import { director, type Env } from './env.ts';
+import { wayTo } from './routes.ts';
 
 export interface Known {
   readonly discoveries: readonly Discovery[];
@@ -44,7 +45,7 @@ export async function knownDiscoveries(env: Env, config: Config): Promise<Known>
 export function discoveryDoors(env: Env, userAgent: string): DiscoveryDoors {
   return {
     clock,
-    fetch: networkOf(env),
+    fetchFor: (url) => wayTo(env, url),
     files: filesOf(env.BUCKET),
     userAgent,
     resolverUrl: env.NARTHEX_DNS_URL ?? DEFAULT_RESOLVER_URL,

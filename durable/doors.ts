@@ -29,8 +29,7 @@ const namesOnly =
     return await door(request);
   };
 
-const NO_IP =
-  'Cloudflare Workers cannot fetch a bare IP address: use a host name, or reach it through a private network (__vpc__)';
+const NO_IP = 'Cloudflare Workers cannot fetch a bare IP address: use a host name, or a private network (NARTHEX_VPC)';
 
 /** OAuth 2.0 tokens of this isolate. */
 export const tokens: Tokens = new Map();

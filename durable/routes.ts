@@ -1,9 +1,10 @@
 /** The ways to targets, as a deployment has them. */
 
+import { PLACES } from '../src/config/places.ts';
 import type { Fetch } from '../src/model/doors.ts';
-import { type Networks, parseNetworks, throughBinding } from '../src/scrape/networks.ts';
+import { bindingFor, type Networks, parseNetworks, throughBinding } from '../src/scrape/networks.ts';
 import { fromOutpost } from '../src/scrape/outposts.ts';
-import { doorOf, PLACES, type Route } from '../src/scrape/routes.ts';
+import { doorOf, type Route } from '../src/scrape/routes.ts';
 import { networkOf } from './doors.ts';
 import type { Env } from './env.ts';
 import type { Outpost } from './outpost.ts';
@@ -19,8 +20,16 @@ export const routesFrom =
           env,
           fromOutpost((request) => outpost(env, region, index).fetch(request)),
         ),
-      vpc: (binding) => throughBinding(binding, networksOf(env), (name) => bound(env, name)),
+      vpc: (binding) => vpc(env, binding),
     });
+
+/** The way to what the configuration itself names by its URL, a remote or a source of discovery: through the binding that lists it, if one does. */
+export function wayTo(env: Env, url: string): Fetch {
+  const binding = bindingFor(networksOf(env), url);
+  return binding === null ? networkOf(env) : vpc(env, binding);
+}
+
+const vpc = (env: Env, binding: string): Fetch => throughBinding(binding, networksOf(env), (name) => bound(env, name));
 
 /** A place counts when an object is first called; the name holds it, so one name is in one place. */
 function outpost({ OUTPOST, NARTHEX_OPEN }: Env, region: string, index: number): DurableObjectStub<Outpost> {

@@ -13,6 +13,7 @@ import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
 import { checkRelabel } from './relabel.ts';
 import { valueAt } from './schema-problems.ts';
+import { BARE_IP, checkTargets } from './target-rules.ts';
 import type { Mapping, Tree, Value } from './tree.ts';
 
 export const DEFAULT_INTERVAL_MS = 60_000;
@@ -109,12 +110,6 @@ export function checkRules(tree: Tree): Problem[] {
 
 export type Report = (path: Path, said: Said) => void;
 
-const BARE_IP: Said = {
-  expected: 'a host name',
-  hint: 'works locally and fails in production: Cloudflare Workers cannot fetch a bare IP address; use a host name',
-  level: 'warning',
-};
-
 /** A timeout that is set may not exceed the interval; one that is not set adapts. 0 is "not set", as in Prometheus. */
 function checkTimeout(section: Mapping, path: Path, defaultMs: number, report: Report): void {
   const intervalMs = duration(section['scrape_interval']);
@@ -194,15 +189,6 @@ function checkIdentity(remote: Mapping, path: Path, report: Report): void {
   );
   if (isJwt && oauth2['client_certificate_key'] === undefined && !others) {
     report(key, { expected: 'a key in PEM: the grant is a signed JWT' });
-  }
-}
-
-function checkTargets(scrape: Mapping, path: Path, report: Report): void {
-  for (const [i, group] of list(scrape['static_configs']).entries()) {
-    for (const [j, target] of list(mapping(group)['targets']).entries()) {
-      if (typeof target !== 'string' || target.includes('/') || !isBareIp(`http://${target}/`)) continue;
-      report([...path, 'static_configs', i, 'targets', j], BARE_IP);
-    }
   }
 }
 

@@ -65,6 +65,7 @@ export function parseJson(text: string): unknown {
 
 async function exchange(question: Question, doors: DiscoveryDoors, signal: AbortSignal): Promise<AnswerText> {
   const origin = new URL(question.url).origin;
+  const fetch = doors.fetchFor(question.url);
   let url = question.url;
   let trusted = true;
   for (let redirects = 0; ; redirects++) {
@@ -77,7 +78,7 @@ async function exchange(question: Question, doors: DiscoveryDoors, signal: Abort
       if (authorization !== null) headers.set('authorization', authorization);
     }
     if (question.headers['accept'] !== undefined) headers.set('accept', question.headers['accept']);
-    const response = await doors.fetch(new Request(url, { headers, redirect: 'manual', signal }));
+    const response = await fetch(new Request(url, { headers, redirect: 'manual', signal }));
     if (response.status === 200) return { headers: response.headers, text: await readLimited(response) };
     void response.body?.cancel().catch(() => undefined);
     const location = response.headers.get('location');

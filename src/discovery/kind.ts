@@ -25,8 +25,8 @@ export interface Found {
 
 export interface DiscoveryDoors {
   readonly clock: Clock;
-  /** The network. Never the deployment itself. */
-  readonly fetch: Fetch;
+  /** The way to what a URL of the configuration names, and to nothing else by a redirect. Never to the deployment itself. */
+  readonly fetchFor: (url: string) => Fetch;
   readonly files: FilesDoor;
   readonly userAgent: string;
   /** Where names are resolved: a URL that answers `application/dns-json`. */

@@ -7,6 +7,8 @@
  *       - '*.internal'              # names under a domain, any port
  *       - db.example.com:8080
  *
+ * Targets name the binding (`__vpc__`); remotes and sources of discovery, which have no labels, go through the one that lists them.
+ *
  * Pure and total. The one invariant: what is not on the list of a binding is never asked through it, whatever discovery, relabelling or a redirect
  * says; and no binding is named that is not in this text.
  */
@@ -116,6 +118,12 @@ function within(address: readonly number[], network: readonly number[], bits: nu
     const shift = 8 - Math.min(8, Math.max(0, bits - i * 8));
     return byte >> shift === address[i]! >> shift;
   });
+}
+
+/** The first binding that lists an address; null when none does. */
+export function bindingFor({ bindings }: Networks, url: string): string | null {
+  for (const [binding, list] of bindings) if (isAllowed(list, new URL(url))) return binding;
+  return null;
 }
 
 /** What a binding is once it is there. */

@@ -3,6 +3,7 @@
  * `__region__` and `__vpc__`, which Prometheus drops like all that begin so: a configuration stays one that Prometheus reads too.
  */
 
+import { PLACES, REGION_LABEL, regionsIn, VPC_LABEL } from '../config/places.ts';
 import type { Fetch } from '../model/doors.ts';
 import { type Labels, labelValue } from '../model/labels.ts';
 
@@ -14,34 +15,10 @@ export type Route =
   | { readonly kind: 'outpost'; readonly region: string; readonly index: number }
   | { readonly kind: 'vpc'; readonly binding: string };
 
-export const REGION_LABEL = '__region__';
-export const VPC_LABEL = '__vpc__';
 /** What tells apart the series that one target has in several regions. */
 export const REGION = 'region';
 
-/** Where an object may be placed: near a place, as well as can be, or within a jurisdiction, for certain. */
-type Place = { readonly hint: string; readonly places: boolean } | { readonly jurisdiction: string };
-
-/** `places` is false where the platform starts no objects today: it takes a region nearby. Source: developers.cloudflare.com, "Data location". */
-export const PLACES: ReadonlyMap<string, Place> = new Map<string, Place>([
-  ...['wnam', 'enam', 'weur', 'eeur', 'apac', 'apac-ne', 'apac-se', 'oc'].map(
-    (hint) => [hint, { hint, places: true }] as const,
-  ),
-  ...['sam', 'afr', 'me'].map((hint) => [hint, { hint, places: false }] as const),
-  ...['eu', 'us', 'fedramp', 'fedramp-high'].map((jurisdiction) => [jurisdiction, { jurisdiction }] as const),
-]);
-
-/** The names in the value of `__region__`, each once; none for an empty value. */
-export const regionsIn = (value: string): string[] => [
-  ...new Set(
-    value
-      .split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
-  ),
-];
-
-export const unknownRegion = (name: string): string =>
+const unknownRegion = (name: string): string =>
   `region ${JSON.stringify(name)} is not known: there are ${[...PLACES.keys()].join(', ')}`;
 
 /** The routes that a target's labels ask for, or why there is none, one a region. */

@@ -28,7 +28,7 @@ export function world(answers: Answers, files: Readonly<Record<string, string | 
   };
   const doors: DiscoveryDoors = {
     clock,
-    fetch,
+    fetchFor: () => fetch,
     files: {
       list: async (prefix, max) =>
         Object.keys(files)

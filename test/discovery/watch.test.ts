@@ -1,5 +1,6 @@
 /** When discoveries are refreshed, and what becomes of what they find: on a simulated clock, with the Director's store. */
 
+import type { Fetch } from '../../src/model/doors.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { HttpDiscovery, ScrapeConfig } from '../../src/config/model.ts';
 import { type Discovered, discoveriesOf, groupsByJob } from '../../src/discovery/discoveries.ts';
@@ -32,9 +33,9 @@ beforeEach(() => {
 function start(all = discoveries(http()), known: ReadonlyMap<string, Discovered> = new Map()) {
   const { clock, doors, asked } = world(() => answer());
   const askedAt: number[] = [];
-  const fetch: typeof doors.fetch = async (request) => {
+  const fetch: Fetch = async (request) => {
     askedAt.push(clock.now() - NOW);
-    return await doors.fetch(request);
+    return await doors.fetchFor(request.url)(request);
   };
   const sql = sqlite();
   const stored = new Discoveries(sql, new Values(sql));
@@ -51,7 +52,7 @@ function start(all = discoveries(http()), known: ReadonlyMap<string, Discovered>
           stored.put(nowMs, key, refresh);
         },
       },
-      discovery: { ...doors, fetch },
+      discovery: { ...doors, fetchFor: () => fetch },
       warn: (message) => warnings.push(message),
     },
     (now) => changes.push(addresses([...groupsByJob(all, now).values()].flat())),

@@ -1,10 +1,10 @@
 import { env } from 'cloudflare:workers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Env } from '../../durable/env.ts';
-import { routesFrom } from '../../durable/routes.ts';
+import { routesFrom, wayTo } from '../../durable/routes.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
-import { PLACES } from '../../src/scrape/routes.ts';
+import { PLACES } from '../../src/config/places.ts';
 import { scrapeTarget, type ScrapeResult } from '../../src/scrape/fetch.ts';
 import { clock } from '../../durable/doors.ts';
 
@@ -173,6 +173,19 @@ describe('a target in a private network', () => {
     const { error } = await scrape(inside(address, binding), '', extra);
     expect(error).toContain(`cannot scrape ${address}: ${reason}`);
     expect([...asked, ...outside]).toEqual([]);
+  });
+
+  it('is also where a remote or a source of discovery is that is on the list, and not what it redirects to', async () => {
+    const outside = network(async () => new Response('outside'));
+    const { extra, asked } = vpc(async () => new Response('inside'));
+    const env = { ...bindings, ...extra };
+    const ask = async (from: string, url = from): Promise<string> =>
+      await (await wayTo(env, from)(new Request(url))).text();
+    expect(await ask('http://10.1.2.3:9100/api/v1/write')).toBe('inside');
+    expect(await ask('http://prometheus.test/api/v1/write')).toBe('outside');
+    await expect(ask('http://10.1.2.3:9100/', 'http://prometheus.test/')).rejects.toThrow('not on the list');
+    await expect(ask('http://prometheus.test/', 'http://10.1.2.3:9100/')).rejects.toThrow('a bare IP address');
+    expect([asked.length, outside.length]).toEqual([1, 1]);
   });
 
   it('leads nowhere else by a redirect', async () => {

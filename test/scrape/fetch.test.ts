@@ -40,7 +40,14 @@ const text = (body: BodyInit | null, init: ResponseInit = {}): Response =>
   new Response(body, { headers: { 'content-type': 'text/plain; version=0.0.4' }, ...init });
 
 function scrape(fetch: Fetch, it = target(), clock = new HandClock(SLOT), bodyBytesMax = 1000): Promise<ScrapeResult> {
-  return scrapeTarget(it, SLOT, { clock, fetch, network: fetch, tokens: new Map(), userAgent: 'Narthex/1', bodyBytesMax });
+  return scrapeTarget(it, SLOT, {
+    clock,
+    fetch,
+    network: fetch,
+    tokens: new Map(),
+    userAgent: 'Narthex/1',
+    bodyBytesMax,
+  });
 }
 
 describe('a scrape', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Networks, parseNetworks, throughBinding } from '../../src/scrape/networks.ts';
+import { bindingFor, type Networks, parseNetworks, throughBinding } from '../../src/scrape/networks.ts';
 
 /** What is asked through a binding TUNNEL with this list: null, or the reason why not. */
 async function refusal(list: readonly string[] | Networks, url: string, bound: unknown): Promise<string | null> {
@@ -63,6 +63,14 @@ describe('an address that is not', () => {
       'not on the list of "TUNNEL" in NARTHEX_VPC, so it is not asked through that binding',
     );
   });
+});
+
+test('what has no labels goes through the first binding that lists it', () => {
+  const networks = parseNetworks("{ A: [10.0.0.0/8], B: ['10.0.0.1', '*.b.test:443'] }");
+  expect(bindingFor(networks, 'http://10.0.0.1/x')).toBe('A');
+  expect(bindingFor(networks, 'https://k.b.test/api')).toBe('B');
+  expect(bindingFor(networks, 'http://k.b.test/api')).toBeNull();
+  expect(bindingFor(parseNetworks(''), 'http://a/')).toBeNull();
 });
 
 test('what is not there is no way', async () => {

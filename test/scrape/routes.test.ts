@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { ScrapeConfig } from '../../src/config/model.ts';
+import { PLACES } from '../../src/config/places.ts';
 import { labelsOf, NOTHING_DISCOVERED } from '../../src/discovery/group.ts';
 import { type ResolvedTargets, resolveTargets } from '../../src/discovery/targets.ts';
 import { formatLabels } from '../../src/model/labels.ts';
 import { fromOutpost, failure, timeoutMsOf } from '../../src/scrape/outposts.ts';
-import { doorOf, PLACES, type Route } from '../../src/scrape/routes.ts';
+import { doorOf, type Route } from '../../src/scrape/routes.ts';
 import type { Target } from '../../src/scrape/target.ts';
 import { ruleFrom } from '../relabel/rules.ts';
 import { scrapeConfig } from './configs.ts';
