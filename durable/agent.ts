@@ -26,6 +26,7 @@ import { eachByLane } from '../src/scrape/by-lane.ts';
 import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
 import { MetadataTable, type TargetsMetadata } from '../src/scrape/metadata.ts';
 import { Page } from '../src/scrape/page.ts';
+import { type Standing, standingOf } from '../src/scrape/standing.ts';
 import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
 import { ForwardingObject } from './forwarding.ts';
@@ -60,7 +61,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
   async takeBaton(
     nowMs: number,
     plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
-  ): Promise<{ epoch: number }> {
+  ): Promise<{ epoch: number; standings: Readonly<Record<string, Standing>> }> {
     // The alarm starts a run should cron ever stop; each run puts it off.
     await this.ctx.storage.setAlarm(nowMs + RUN_MS);
     try {
@@ -68,7 +69,9 @@ export class Agent extends ForwardingObject implements AgentDoor {
         const baton = takeBaton(this.#baton(), nowMs);
         this.#values.set('scrape', baton);
         if (this.#apply(plan)) this.#retire(nowMs, new Set(plan.targets));
-        return { epoch: newestEpoch(baton) };
+        const { targets } = this.#remembered().journal;
+        const standings = Object.fromEntries(Object.entries(targets).map(([key, last]) => [key, standingOf(last)]));
+        return { epoch: newestEpoch(baton), standings };
       });
     } catch (error) {
       this.#warm = null;
@@ -92,13 +95,12 @@ export class Agent extends ForwardingObject implements AgentDoor {
     const builder = new RequestBuilder(REQUEST_LIMITS);
     const changed = new Map<string, Page>();
     try {
-      eachByLane(scrapes, builder, ({ key, target, intervalMs, result }) => {
+      eachByLane(scrapes, builder, ({ key, target, intervalMs, result, hung }) => {
         if (result.slotMs < fromMs || result.slotMs >= untilMs) {
           refuse(journal, 'slot of another run');
           return;
         }
-        const last = journal.targets[key];
-        if (last !== undefined && result.slotMs <= last.slotMs) {
+        if (result.slotMs <= (journal.targets[key]?.slotMs ?? -Infinity)) {
           refuse(journal, 'slot not newer');
           return;
         }
@@ -108,7 +110,8 @@ export class Agent extends ForwardingObject implements AgentDoor {
         if (scraped.changed) changed.set(key, page);
         const { slotMs, timestampMs, durationMs } = result;
         const { samples, error } = scraped;
-        enter(journal, key, { slotMs, timestampMs, durationMs, intervalMs, samples, error });
+        const last = { slotMs, timestampMs, durationMs, intervalMs, samples, error };
+        enter(journal, key, hung === undefined ? last : { ...last, hung });
       });
       this.#append(nowMs, builder, journal, () => {
         for (const [key, page] of changed) this.#pages.set(key, page.encode());

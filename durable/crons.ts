@@ -8,6 +8,7 @@ import { targetsOf } from '../src/discovery/targets.ts';
 import { watch } from '../src/discovery/watch.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
+import { Connections } from '../src/scrape/connections.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import type { Target } from '../src/scrape/target.ts';
 import { bucketOf } from './bucket.ts';
@@ -32,6 +33,8 @@ export const CRONS: Readonly<Record<string, (env: Env, doors: CronDoors) => Prom
 
 /** What may go on after an answer was given is stopped after 30 s: a run that no cron started must end before. */
 const RESCUE_MS = 25_000;
+/** Discovery gives up on an answer after this long itself. */
+const DISCOVERY_TIMEOUT_MS = 30_000;
 
 /** Scrapes and forwards for a short while. An agent's alarm asks for it, again and again, while cron is silent. */
 export async function rescueRun(env: Env, doors: CronDoors): Promise<void> {
@@ -41,6 +44,11 @@ export async function rescueRun(env: Env, doors: CronDoors): Promise<void> {
 
 async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number): Promise<void> {
   const watches: Promise<void>[] = [];
+  const connections = new Connections(clock);
+  const discovery = {
+    ...discoveryDoors(env, userAgent),
+    fetch: connections.fetch(networkOf(env), DISCOVERY_TIMEOUT_MS),
+  };
   try {
     for (;;) {
       const { version, config } = await inForce(env);
@@ -50,11 +58,8 @@ async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number
         discoveries.map(({ key }) => key),
       );
       const targets = new Live(targetsOf(config, groups));
-      const watching = watch(
-        discoveries,
-        known,
-        { store: director(env), discovery: discoveryDoors(env, userAgent), warn },
-        (now) => targets.set(targetsOf(config, groupsByJob(discoveries, now))),
+      const watching = watch(discoveries, known, { store: director(env), discovery, warn }, (now) =>
+        targets.set(targetsOf(config, groupsByJob(discoveries, now))),
       );
       watches.push(watching.done);
       const plan = {
@@ -69,6 +74,7 @@ async function scrapeRun(env: Env, { self, userAgent }: CronDoors, runMs: number
         clock,
         network: networkOf(env),
         route: routesFrom(env, self),
+        connections,
         tokens,
         userAgent,
         bodyBytesMax: SCRAPE_BODY_BYTES_MAX,

@@ -49,7 +49,10 @@ export interface ScrapeDoors {
 class ScrapeError extends Error {}
 class TooLarge extends ScrapeError {}
 
-/** Scrapes a target for a slot, now. Never rejects: what goes wrong is the result's `error`. */
+/**
+ * Scrapes a target for a slot, now. Its timeout counts from the slot: who waited for a connection has less of it. Never rejects: what goes wrong
+ * is the result's `error`.
+ */
 export async function scrapeTarget(target: Target, slotMs: number, doors: ScrapeDoors): Promise<ScrapeResult> {
   // In production time stands still during computation: these two readings are on both sides of the waiting.
   const startMs = doors.clock.now();
@@ -65,7 +68,7 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
   const late = new ScrapeError(
     `no complete answer within the timeout of ${target.timeoutMs / 1000} s (raise scrape_timeout, or make the target faster)`,
   );
-  const deadline = doors.clock.sleepUntil(startMs + target.timeoutMs).then(() => {
+  const deadline = doors.clock.sleepUntil(slotMs + target.timeoutMs).then(() => {
     abort.abort(late);
     throw late;
   });

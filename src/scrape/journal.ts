@@ -3,6 +3,8 @@
  * or in neither.
  */
 
+import type { Asked } from './standing.ts';
+
 export interface TargetJournal {
   /** The last slot in the log, Unix ms, and the timestamp of its samples. */
   readonly slotMs: number;
@@ -12,6 +14,8 @@ export interface TargetJournal {
   readonly intervalMs?: number;
   readonly samples: number;
   readonly error: string | null;
+  /** Of one that hung: when it was asked. */
+  readonly hung?: Asked;
 }
 
 export interface Journal {

@@ -8,10 +8,14 @@
 import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Fetch } from '../model/doors.ts';
+import { Connections } from './connections.ts';
 import { type ScrapeDoors, type ScrapeResult, scrapeTarget } from './fetch.ts';
+import { Gathered } from './gathered.ts';
 import type { Route } from './routes.ts';
-import { firstSlotAfter } from './slots.ts';
 import type { PageTarget } from './page.ts';
+import { type Place, SlotQueue } from './slot-queue.ts';
+import { firstSlotAfter } from './slots.ts';
+import { type Asked, claimOf, LOOK_MS, noConnection, type Standing, UNKNOWN } from './standing.ts';
 import type { Target } from './target.ts';
 
 /** What a flush carries of one scrape: no more of the target than its page needs. */
@@ -20,18 +24,21 @@ export interface Scraped {
   readonly target: PageTarget;
   readonly intervalMs: number;
   readonly result: ScrapeResult;
+  /** Of one that hung: when it was asked. */
+  readonly hung?: Asked;
 }
 
 /** The agent as a run sees it. */
 export interface AgentDoor {
   /**
    * Makes the caller the owner of all slots from `nowMs` on. `targets` are the keys of all targets that the agent has now: what it
-   * remembers of others ends with stale markers, two intervals later. `remotes` are the consumers of its log.
+   * remembers of others ends with stale markers, two intervals later. `remotes` are the consumers of its log. `standings` are those of the targets
+   * that it knows, by their keys; an agent of an earlier version does not tell.
    */
   takeBaton(
     nowMs: number,
     plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
-  ): Promise<{ epoch: number }>;
+  ): Promise<{ epoch: number; standings?: Readonly<Record<string, Standing>> }>;
   /**
    * The targets are others now: what it remembers of those that are gone for two intervals ends with stale markers, the others at a later
    * baton. Refused, with the same answer, from any run but the newest.
@@ -51,6 +58,8 @@ export interface FlushAnswer {
 export interface RoundDoors extends Omit<ScrapeDoors, 'fetch'> {
   /** The way to a target. */
   readonly route: (route: Route) => Fetch;
+  /** Those of the invocation, shared by its rounds; its own when absent. */
+  readonly connections?: Connections;
   /** A line for the deployment's log. */
   readonly warn: (message: string, fields?: Readonly<Record<string, string>>) => void;
 }
@@ -66,9 +75,7 @@ export interface RoundPlan {
   readonly remotes: readonly string[];
 }
 
-/** A flush is due when the oldest slot that has gathered is this old. A row a second would cost five times as much. */
-export const FLUSH_AGE_MS = 5_000;
-/** … or when bodies of this size have gathered: about 10,000 samples of text. */
+/** A flush is due when what has gathered is old enough, or when bodies of this size have gathered: about 10,000 samples of text. */
 const FLUSH_BODY_BYTES = 1_000_000;
 /** One call to the agent carries at most this much: RPC ends at 32 MiB. */
 const APPEND_BODY_BYTES = 16_000_000;
@@ -81,9 +88,9 @@ const RETRY_MS = 1_000;
 export type RoundEnd = 'superseded' | 'reload' | 'time is up';
 
 export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: RoundDoors): Promise<RoundEnd> {
-  const { clock } = doors;
+  const { clock, connections = new Connections(clock) } = doors;
   const startMs = clock.now();
-  const { epoch } = await agent.takeBaton(startMs, {
+  const { epoch, standings: known = {} } = await agent.takeBaton(startMs, {
     configVersion: plan.configVersion,
     targets: plan.targets.map((target) => target.key),
     remotes: plan.remotes,
@@ -91,26 +98,84 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
 
   let end: RoundEnd = 'time is up';
   let ownedUntilMs = startMs + plan.runMs;
-  let targets = plan.targets;
-  let nextSlot = new Map(targets.map((target) => [target.key, firstSlotAfter(target, startMs - 1)]));
+  const placed = (target: Target, fromMs: number): [string, Place] => [
+    target.key,
+    { target, slotMs: firstSlotAfter(target, fromMs - 1) },
+  ];
+  let places = new Map(plan.targets.map((target) => placed(target, startMs)));
+  let slots = new SlotQueue([...places.values()]);
+  const standings = new Map(Object.entries(known));
   /** The newest targets, while the agent does not know of them yet. */
   let coming: readonly Target[] | null = null;
-  const gathered: Scraped[] = [];
+  const gathered = new Gathered();
   let scraping = 0;
   let flushing: Promise<void> | null = null;
   let retryAtMs = 0;
   let wake: () => void = () => undefined;
 
+  /** Scrapes a target when it has a connection, again when it had to give that back. Null when its slot is another run's meanwhile. */
+  const attempt = async (
+    target: Target,
+    slotMs: number,
+  ): Promise<Omit<Scraped, 'key' | 'target' | 'intervalMs'> | null> => {
+    const door = doors.route(target.route);
+    if (target.route.kind === 'self' || target.refusal !== undefined)
+      return { result: await scrapeTarget(target, slotMs, { ...doors, fetch: door }) };
+    let standing = standings.get(target.key) ?? UNKNOWN;
+    let { triedMs, lookedMs } = standing;
+    for (;;) {
+      const turn = await connections.take(claimOf(standing, slotMs + target.timeoutMs));
+      if (slotMs >= ownedUntilMs || !places.has(target.key)) {
+        turn?.end();
+        return null;
+      }
+      let result: ScrapeResult;
+      let { hung } = standing;
+      if (turn === null) {
+        const error = noConnection(hung, lookedMs >= slotMs, target.timeoutMs);
+        const nothing = { bodyBytes: 0, body: null, format: 'text' as const };
+        result = { slotMs, timestampMs: slotMs, durationMs: target.timeoutMs, ...nothing, error };
+      } else {
+        lookedMs = clock.now();
+        result = await scrapeTarget(target, slotMs, {
+          ...doors,
+          fetch: turn.fetch(door),
+          network: turn.fetch(doors.network),
+        });
+        turn.end();
+        if (result.error !== null && turn.wasCut) {
+          // A live one goes before all that hung already: so it has its chance in this slot.
+          standing = hung
+            ? { ...standing, lookedMs }
+            : { hung: true, tookMs: standing.tookMs, triedMs: 0, lookedMs: 0 };
+          continue;
+        }
+        triedMs = lookedMs;
+        // Whose time was up soon after it began has shown nothing.
+        if (result.error === null || turn.heldMs >= LOOK_MS || clock.now() < slotMs + target.timeoutMs) {
+          hung = result.error !== null && turn.heldMs >= LOOK_MS;
+          if (!hung) standing = { ...standing, tookMs: turn.heldMs };
+        }
+      }
+      standings.set(target.key, { ...standing, hung, triedMs, lookedMs });
+      return hung ? { result, hung: { triedMs, lookedMs } } : { result };
+    }
+  };
+
   const scrape = async (target: Target, slotMs: number): Promise<void> => {
     scraping++;
-    const result = await scrapeTarget(target, slotMs, { ...doors, fetch: doors.route(target.route) });
+    const done = await attempt(target, slotMs);
     scraping--;
-    const { error } = result;
-    if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')
-      doors.warn(error, { job_name: target.job, target: target.url });
     // A target that is gone meanwhile is not scraped any more, as if this one had been cut off.
-    if (nextSlot.has(target.key))
-      gathered.push({ key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, result });
+    if (done !== null && places.has(target.key)) {
+      const { error } = done.result;
+      if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')
+        doors.warn(error, { job_name: target.job, target: target.url });
+      gathered.add(
+        { key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, ...done },
+        clock.now(),
+      );
+    }
     wake();
   };
 
@@ -134,16 +199,16 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
       if (coming === next) coming = null;
       if (end === 'time is up') {
         const nowMs = clock.now();
-        const before = new Map(targets.map((target) => [target.key, target]));
-        const slots = nextSlot;
-        nextSlot = new Map(
+        const before = places;
+        places = new Map(
           next.map((target) => {
-            const same = before.get(target.key)?.intervalMs === target.intervalMs;
-            return [target.key, same ? slots.get(target.key)! : firstSlotAfter(target, nowMs - 1)];
+            const place = before.get(target.key);
+            const same = place?.target.intervalMs === target.intervalMs;
+            return same ? [target.key, { target, slotMs: place.slotMs }] : placed(target, nowMs);
           }),
         );
-        targets = next;
-        gathered.splice(0, Infinity, ...gathered.filter(({ key }) => nextSlot.has(key)));
+        slots = new SlotQueue([...places.values()]);
+        gathered.keep(({ key }) => places.has(key));
       }
     } catch (error) {
       retryAtMs = clock.now() + RETRY_MS;
@@ -158,14 +223,17 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   });
 
   const flush = async (): Promise<void> => {
-    const batch = takeBatch(gathered);
+    const batch = gathered.take(APPEND_BODY_BYTES);
     try {
       learn(await agent.append(clock.now(), epoch, plan.external, batch));
     } catch (error) {
       // The agent refuses slots that it has already, so handing in again is safe.
-      gathered.unshift(...batch);
+      gathered.putBack(batch);
       retryAtMs = clock.now() + RETRY_MS;
-      giveUpOldest(gathered, doors.warn, error);
+      const given = gathered.giveUp(GATHERED_BODY_BYTES_MAX);
+      doors.warn(
+        `agent did not take a flush: ${String(error)}; ${given > 0 ? `${given} scrapes given up, ` : ''}${gathered.count} kept for another try`,
+      );
     }
     flushing = null;
     wake();
@@ -174,37 +242,33 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   for (;;) {
     const nowMs = clock.now();
     let wakeAtMs = Infinity;
-    let ended = true;
-    for (const target of targets) {
-      let slotMs = nextSlot.get(target.key)!;
-      while (slotMs <= nowMs && slotMs < ownedUntilMs) {
-        void scrape(target, slotMs);
-        slotMs = firstSlotAfter(target, slotMs);
-        nextSlot.set(target.key, slotMs);
-      }
-      if (slotMs < ownedUntilMs) {
-        ended = false;
-        wakeAtMs = Math.min(wakeAtMs, slotMs);
-      }
+    for (;;) {
+      const place = slots.first;
+      if (place === undefined || place.slotMs > nowMs || place.slotMs >= ownedUntilMs) break;
+      void scrape(place.target, place.slotMs);
+      place.slotMs = firstSlotAfter(place.target, place.slotMs);
+      slots.moved();
     }
+    const nextMs = slots.first?.slotMs ?? Infinity;
+    const ended = nextMs >= ownedUntilMs;
+    if (!ended) wakeAtMs = nextMs;
 
     const ending = ended && scraping === 0;
-    if (ending && gathered.length === 0 && flushing === null) {
+    if (ending && gathered.count === 0 && flushing === null) {
       if (end !== 'time is up' || nowMs >= ownedUntilMs) return end;
       wakeAtMs = Math.min(wakeAtMs, ownedUntilMs);
     }
     const retargets = coming !== null && end === 'time is up' && nowMs < ownedUntilMs;
-    if (retargets && flushing === null && gathered.length === 0) {
+    if (retargets && flushing === null && gathered.count === 0) {
       if (retryAtMs <= nowMs) flushing = retarget(coming!);
       else wakeAtMs = Math.min(wakeAtMs, retryAtMs);
     }
-    if (gathered.length > 0 && flushing === null) {
-      const dueMs =
-        ending || retargets || bodyBytes(gathered) >= FLUSH_BODY_BYTES ? nowMs : oldestSlot(gathered) + FLUSH_AGE_MS;
+    if (gathered.count > 0 && flushing === null) {
+      const dueMs = ending || retargets || gathered.bytes >= FLUSH_BODY_BYTES ? nowMs : gathered.dueMs;
       const atMs = Math.max(dueMs, retryAtMs);
       if (atMs <= nowMs) {
         if (ending && nowMs > ownedUntilMs + RUN_MS) {
-          doors.warn(`agent unreachable: ${gathered.length} scrapes given up at the end of the run`);
+          doors.warn(`agent unreachable: ${gathered.count} scrapes given up at the end of the run`);
           return end;
         }
         flushing = flush();
@@ -232,30 +296,4 @@ const pageTarget = ({ labels, timeoutMs, config }: Target): PageTarget => ({
 function labelLimits({ labelLimit, labelNameLengthLimit, labelValueLengthLimit }: ScrapeConfig): Partial<PageTarget> {
   if (labelLimit === 0 && labelNameLengthLimit === 0 && labelValueLengthLimit === 0) return {};
   return { labelLimits: { labelLimit, labelNameLengthLimit, labelValueLengthLimit } };
-}
-
-const sizeOf = ({ result }: Scraped): number => 1_000 + (result.body?.byteLength ?? 0);
-const bodyBytes = (scrapes: readonly Scraped[]): number => scrapes.reduce((sum, scraped) => sum + sizeOf(scraped), 0);
-const oldestSlot = (scrapes: readonly Scraped[]): number =>
-  scrapes.reduce((min, { result }) => Math.min(min, result.slotMs), Infinity);
-
-/** Takes what one call may carry from the front, in the order of slots. */
-function takeBatch(gathered: Scraped[]): Scraped[] {
-  gathered.sort((a, b) => a.result.slotMs - b.result.slotMs);
-  let bytes = 0;
-  let n = 0;
-  while (n < gathered.length && (n === 0 || bytes + sizeOf(gathered[n]!) <= APPEND_BODY_BYTES))
-    bytes += sizeOf(gathered[n++]!);
-  return gathered.splice(0, n);
-}
-
-function giveUpOldest(gathered: Scraped[], warn: (message: string) => void, error: unknown): void {
-  let given = 0;
-  while (gathered.length > 1 && bodyBytes(gathered) > GATHERED_BODY_BYTES_MAX) {
-    gathered.shift();
-    given++;
-  }
-  warn(
-    `agent did not take a flush: ${String(error)}; ${given > 0 ? `${given} scrapes given up, ` : ''}${gathered.length} kept for another try`,
-  );
 }

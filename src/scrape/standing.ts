@@ -1,0 +1,46 @@
+/**
+ * How a target's last scrapes went, as far as it decides how the next one gets a connection. The agent's journal has it, a run takes it over with the
+ * baton and keeps it up to date for itself.
+ */
+
+import { type Claim, CONNECTIONS, HUNG_CONNECTIONS } from './connections.ts';
+import type { TargetJournal } from './journal.ts';
+
+/** Of a target that hung: when it had a connection for as long as it wanted, and when it had one at all; Unix ms, 0 for never. */
+export interface Asked {
+  readonly triedMs: number;
+  readonly lookedMs: number;
+}
+
+export interface Standing extends Asked {
+  /** The last scrape failed, after it had kept a connection waiting: it hung. One that is refused at once costs nobody anything. */
+  readonly hung: boolean;
+  /** How long the last one took, ms; null when that is not known. */
+  readonly tookMs: number | null;
+}
+
+export const UNKNOWN: Standing = { hung: false, tookMs: null, triedMs: 0, lookedMs: 0 };
+
+/** A live target waits for headers at least this long, and three times as long as its last scrape took, before it gives way to others. */
+const PATIENCE_MS = 250;
+const PATIENCE_FACTOR = 3;
+/** The same of one that nothing is known of, and of one that hung. Who fails after less did not hang. */
+export const LOOK_MS = 1_000;
+
+export function standingOf({ error, durationMs, hung }: TargetJournal): Standing {
+  if (hung !== undefined) return { hung: true, tookMs: null, ...hung };
+  return { ...UNKNOWN, tookMs: error === null || durationMs < LOOK_MS ? durationMs : null };
+}
+
+export function claimOf({ hung, tookMs, triedMs, lookedMs }: Standing, untilMs: number): Claim {
+  const known = tookMs === null ? LOOK_MS : Math.max(PATIENCE_MS, PATIENCE_FACTOR * tookMs);
+  return { hung, patienceMs: hung ? Math.max(LOOK_MS, known) : known, triedMs, lookedMs, untilMs };
+}
+
+/** Why a scrape failed that had no connection, or not long enough. */
+export function noConnection(hung: boolean, looked: boolean, timeoutMs: number): string {
+  const none = `no free connection within the timeout of ${timeoutMs / 1000} s: `;
+  if (!hung) return `${none}all ${CONNECTIONS} of the run wait for other targets (add a scraping lane)`;
+  const look = looked ? 'no answer at a short look, then ' : '';
+  return `${look}${none}targets that hang share ${HUNG_CONNECTIONS} (a scraping lane adds as many)`;
+}
