@@ -26,6 +26,9 @@ const adminDeployment: Access = { role: 'admin', of: 'deployment' };
 
 export const ACCESS = {
   'GET /': read,
+  'GET /targets': readDeployment,
+  'GET /service-discovery': readDeployment,
+  'GET /relabel': readDeployment,
   'GET /-/healthy': open,
   'GET /-/ready': open,
   'POST /-/reload': adminDeployment,

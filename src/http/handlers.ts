@@ -19,7 +19,12 @@ import { timestamp } from './humanise.ts';
 import type { Memory } from './memory.ts';
 import { metricMetadataData, targetMetadataData } from './metadata.ts';
 import { renderMetrics } from './metrics.ts';
+import { renderDiscoveryPage } from './page/discovery-page.tsx';
 import { pageResponse } from './page/page.tsx';
+import { renderRelabelPage } from './page/relabel-page.tsx';
+import { selectionOf } from './page/selection.ts';
+import { pageAnswer } from './page/shell.tsx';
+import { renderTargetsPage } from './page/targets-page.tsx';
 import { BadData, wholeParam } from './params.ts';
 import { labelsParam, relabelStepsData } from './relabel-steps.ts';
 import { features, flags, runtimeInfo } from './server-info.ts';
@@ -57,6 +62,30 @@ const page: Handler = async (c, caller, memory) =>
     origin: new URL(c.req.url).origin,
     problems: await allProblems(c),
   });
+
+const targetsPage: Handler = async (c, _caller, memory) => {
+  const status = await memory.status(c.env.services);
+  const selection = selectionOf((name) => c.req.query(name));
+  return pageAnswer(renderTargetsPage({ status, selection, origin: new URL(c.req.url).origin }));
+};
+
+const discoveryPage: Handler = async (c, _caller, memory) => {
+  const status = await memory.status(c.env.services);
+  return pageAnswer(
+    renderDiscoveryPage(
+      status,
+      selectionOf((name) => c.req.query(name)),
+    ),
+  );
+};
+
+const relabelPage: Handler = async (c, _caller, memory) => {
+  const { scrapePools: pools } = await memory.status(c.env.services);
+  const jobs = pools.map(({ job }) => job).toSorted(compareUtf8);
+  const job = c.req.query('scrapePool') ?? jobs[0] ?? '';
+  const rules = await c.env.services.relabelConfigs(job);
+  return pageAnswer(renderRelabelPage({ jobs, job, rules, labels: c.req.query('labels') ?? '' }));
+};
 
 /** What is wrong with the deployment's secrets and variables. */
 async function allProblems(c: C): Promise<string[]> {
@@ -247,6 +276,9 @@ const unknown: Handler = (c) => {
 
 export const HANDLERS: Record<Route, Handler> = {
   'GET /': page,
+  'GET /targets': targetsPage,
+  'GET /service-discovery': discoveryPage,
+  'GET /relabel': relabelPage,
   'GET /-/healthy': healthy,
   'GET /-/ready': ready,
   'POST /-/reload': reload,

@@ -36,6 +36,9 @@ const ADMIN_OWN_DEPLOYMENT: Verdicts = [401, 401, 403, 403, 'ok', 403, 403, 403]
 /** Written out once more, so that a slip in the table is seen here. */
 const EXPECTED: Record<Route, Verdicts> = {
   'GET /': READ,
+  'GET /targets': READ_OWN_DEPLOYMENT,
+  'GET /service-discovery': READ_OWN_DEPLOYMENT,
+  'GET /relabel': READ_OWN_DEPLOYMENT,
   'GET /-/healthy': PUBLIC,
   'GET /-/ready': PUBLIC,
   'POST /-/reload': ADMIN_OWN_DEPLOYMENT,

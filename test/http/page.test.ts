@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { renderPage, pageResponse } from '../../src/http/page/page.tsx';
-import { SCRIPT, STYLE } from '../../src/http/page/style.ts';
+import { SCRIPT } from '../../src/http/page/script.ts';
+import { STYLE } from '../../src/http/page/style.ts';
 import type { SystemStatus } from '../../src/http/status.ts';
 import { agent, block, consumer, ingester, log, NOW, system, target } from './fake.ts';
 
@@ -208,7 +209,7 @@ it('stays short with thousands of targets, those in trouble in front', () => {
   );
   const status = system({ agents: [agent({ targets })] });
   const page = words(status);
-  expect(page).toContain('2,999 of 3,000 up State Job');
+  expect(page).toContain('2,999 of 3,000 up, by scrape pool State Job');
   expect(page).toMatch(/Samples down narthex i2999/);
   expect(page).toContain('2,800 more targets');
   expect(renderPage(props(status)).length).toBeLessThan(300_000);

@@ -10,27 +10,47 @@ export const Discoveries: FC<{ status: SystemStatus }> = ({ status }) => {
   if (asked.length === 0) return null;
   const targets = asked.reduce((sum, discovery) => sum + discovery.targets, 0);
   return (
-    <Section id="discovery" title="Discovery" lead={`${exact(targets)} targets found`}>
-      <table class="targets">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Job</th>
-            <th>Asked</th>
-            <th>Refreshed</th>
-            <th>Changed</th>
-            <th class="right">Targets</th>
-          </tr>
-        </thead>
-        <tbody>
-          {asked
-            .toSorted((a, b) => rank(a) - rank(b))
-            .map((discovery) => (
-              <Row discovery={discovery} nowMs={status.nowMs} />
-            ))}
-        </tbody>
-      </table>
+    <Section
+      id="discovery"
+      title="Discovery"
+      lead={
+        <>
+          {exact(targets)} targets found, <a href="/service-discovery">with their labels</a>
+        </>
+      }
+    >
+      <DiscoveryTable discoveries={asked} nowMs={status.nowMs} />
     </Section>
+  );
+};
+
+/** How each discovery stands; nothing when none of them is ever asked. */
+export const DiscoveryTable: FC<{ discoveries: readonly DiscoveryStatus[]; nowMs: number }> = ({
+  discoveries,
+  nowMs,
+}) => {
+  const asked = discoveries.filter(({ intervalMs }) => intervalMs !== null);
+  if (asked.length === 0) return null;
+  return (
+    <table class="targets">
+      <thead>
+        <tr>
+          <th>State</th>
+          <th>Job</th>
+          <th>Asked</th>
+          <th>Refreshed</th>
+          <th>Changed</th>
+          <th class="right">Targets</th>
+        </tr>
+      </thead>
+      <tbody>
+        {asked
+          .toSorted((a, b) => rank(a) - rank(b))
+          .map((discovery) => (
+            <Row discovery={discovery} nowMs={nowMs} />
+          ))}
+      </tbody>
+    </table>
   );
 };
 

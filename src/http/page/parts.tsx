@@ -1,6 +1,7 @@
 /** The small pieces that every section is made of. No state, no script: properties in, HTML out. */
 
 import type { Child, FC, PropsWithChildren } from 'hono/jsx';
+import type { Labels as LabelSet } from '../../model/labels.ts';
 import { ago, bytes, count, duration, exact, timestamp } from '../humanise.ts';
 
 export type Tone = 'good' | 'warn' | 'bad' | 'idle';
@@ -39,9 +40,20 @@ export const Mark: FC<PropsWithChildren<{ tone: Tone }>> = ({ tone, children }) 
   <span class={`mark ${tone}`}>{children}</span>
 );
 
-/** A filled bar. Its share is an SVG attribute: the page's policy allows no inline styles. */
-export const Bar: FC<{ share: number; tone: Tone; label: string }> = ({ share, tone, label }) => (
-  <svg class={`bar ${tone}`} viewBox="0 0 100 1" preserveAspectRatio="none" role="img" aria-label={label}>
+/** A filled bar; `split`: what is not filled is what is wrong. Its share is an SVG attribute: the page's policy allows no inline styles. */
+export const Bar: FC<{ share: number; tone: Tone; label: string; split?: boolean }> = ({
+  share,
+  tone,
+  label,
+  split,
+}) => (
+  <svg
+    class={`bar ${tone}${split === true ? ' split' : ''}`}
+    viewBox="0 0 100 1"
+    preserveAspectRatio="none"
+    role="img"
+    aria-label={label}
+  >
     <title>{label}</title>
     <rect class="rest" width="100" height="1" />
     <rect class="fill" width={(Math.min(1, Math.max(0, share)) * 100).toFixed(2)} height="1" />
@@ -125,3 +137,14 @@ export const Dropped: FC<{ reasons: Readonly<Record<string, number>> }> = ({ rea
     </span>
   );
 };
+
+/** A label set, a label a chip. */
+export const Labels: FC<{ labels: LabelSet }> = ({ labels }) => (
+  <span class="labels">
+    {labels.map(({ name, value }) => (
+      <span class="label">
+        {name}=<b>{JSON.stringify(value)}</b>
+      </span>
+    ))}
+  </span>
+);

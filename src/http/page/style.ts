@@ -1,4 +1,4 @@
-/** The page's style sheet and its script, inline: the page is one answer. Both are hashed into its policy. */
+/** The pages' style sheet, inline: a page is one answer. It is hashed into its policy. */
 
 export const STYLE = `
 :root {
@@ -43,6 +43,60 @@ header .versions strong { color: var(--ink); font-weight: 600; }
 .notices.calm { color: var(--soft); }
 .notices li + li { margin-top: .2rem; }
 .notices a { color: inherit; }
+
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin-top: 1.1rem; border-bottom: 1px solid var(--line); }
+nav a { padding: .35rem 0; color: var(--soft); text-decoration: none; border-bottom: 2px solid transparent; margin-bottom: -1px; }
+nav a:hover { color: var(--ink); }
+nav a[aria-current] { color: var(--ink); font-weight: 600; border-color: var(--ember); }
+
+.filter { display: flex; flex-wrap: wrap; gap: .7rem; align-items: end; margin-top: 1.3rem; }
+.filter label { display: block; }
+.filter label > span { display: block; font-size: .8rem; color: var(--soft); margin-bottom: .2rem; }
+.filter .search { flex: 1 1 16rem; }
+input, select, textarea, button { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .45rem .7rem; }
+input, select { height: 2.45rem; }
+input, textarea { width: 100%; }
+select { max-width: 16rem; }
+textarea { font: .86rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; resize: vertical; }
+input::placeholder { color: var(--idle); }
+:is(input, select, textarea, button, summary, a):focus-visible { outline: 2px solid var(--ember); outline-offset: 1px; }
+button { cursor: pointer; background: var(--ember); border-color: var(--ember); color: var(--paper); }
+.filter.live button { display: none; }
+.filter.relabel { display: grid; justify-items: start; }
+.filter.relabel .search { width: 100%; }
+
+.tally { margin-top: 1.1rem; }
+.tally .mark { margin-right: .9rem; }
+.pool { margin-top: 1rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
+.pool > summary { display: flex; flex-wrap: wrap; gap: .2rem 1rem; align-items: center; padding: .75rem 1.1rem; cursor: pointer; list-style: none; }
+.pool > summary::-webkit-details-marker { display: none; }
+.pool > summary::before { content: ""; width: .42em; height: .42em; border: solid var(--soft); border-width: 0 2px 2px 0; transform: rotate(-45deg); flex: none; }
+.pool[open] > summary::before { transform: rotate(45deg) translate(-.1em, -.1em); }
+.pool > summary .name { font-weight: 600; overflow-wrap: anywhere; }
+.pool > summary .bar { width: 7rem; margin-left: auto; }
+.pool table { border: 0; border-top: 1px solid var(--line); border-radius: 0; background: none; }
+.pool .more { padding: .5rem 1.1rem .8rem; }
+.endpoint { font-weight: 500; overflow-wrap: anywhere; color: inherit; text-decoration-color: var(--line); }
+.endpoint:hover { text-decoration-color: currentColor; }
+.endpoints td.wide { width: 64%; }
+.endpoints td:first-child, .endpoints td:nth-child(3) { white-space: nowrap; }
+.bar.split .rest { fill: var(--bad); }
+.labels { display: block; margin-top: .2rem; font-size: .86rem; }
+.labels .label:last-child { margin-right: 0; }
+.labels b { font-weight: 500; color: var(--ink); }
+.found td { width: 55%; } .found td + td { width: 45%; }
+.found .below { display: block; margin-top: .3rem; }
+
+.steps { list-style: none; counter-reset: step; margin-top: 1.3rem; }
+.steps > li { counter-increment: step; position: relative; padding: .9rem 1.1rem .9rem 3.2rem; background: var(--card); border: 1px solid var(--line); border-bottom-width: 0; }
+.steps > li:first-child { border-radius: 10px 10px 0 0; } .steps > li:last-child { border-radius: 0 0 10px 10px; border-bottom-width: 1px; }
+.steps > li:only-child { border-radius: 10px; }
+.steps > li::before { content: counter(step); position: absolute; left: 1.1rem; color: var(--soft); font-variant-numeric: tabular-nums; }
+.steps .block { margin: 0 0 .5rem; }
+.steps .skipped { opacity: .55; }
+.changes { list-style: none; }
+del { color: var(--bad); } ins { color: var(--good); text-decoration: none; }
+.all { margin-top: .4rem; } .all summary { cursor: pointer; } .all .labels + .labels { border-top: 1px dashed var(--line); margin-top: .4rem; padding-top: .4rem; }
 
 section { margin-top: 2.4rem; }
 h2 { font-size: 1.12rem; font-weight: 650; margin-bottom: .7rem; }
@@ -113,31 +167,15 @@ footer { margin-top: 2.6rem; padding-top: 1rem; border-top: 1px solid var(--line
   .targets tr { display: grid; grid-template-columns: 1.6fr 1fr 1fr; gap: .45rem .8rem; }
   .targets td, .targets td:first-child, .targets td:last-child { display: block; text-align: left; }
   .targets td.wide { grid-column: 1 / -1; width: auto; }
+  .pool .endpoints td:nth-child(2) { grid-column: 1 / -1; text-align: left; }
+  .pool .found tr { display: block; }
+  .pool .found td, .pool .found td:nth-child(2) { width: auto; text-align: left; padding: .2rem 0; }
+  .pool .found td::before, .pool .found td:nth-child(-n+3)::before { display: block; }
+  .filter label { flex: 1 1 8rem; min-width: 0; } .filter .search { flex-basis: 100%; } select { width: 100%; max-width: none; }
+  .pool > summary .bar { width: 100%; margin: 0; }
+  .steps > li { padding-left: 2.4rem; } .steps > li::before { left: .9rem; }
   .targets td:nth-child(2) { grid-column: 2 / -1; text-align: right; }
   .targets td::before { display: block; font-size: .8rem; }
   .targets td:nth-child(-n+3)::before { display: none; }
 }
-`;
-
-/**
- * Every ten seconds the page takes its own new state, as long as somebody sees it and selects nothing. Without script the
- * whole page reloads instead.
- */
-export const SCRIPT = `
-const lost = document.getElementById('lost');
-async function refresh() {
-  if (document.hidden || !getSelection().isCollapsed) return;
-  try {
-    const answer = await fetch(location.pathname, { cache: 'no-store' });
-    if (!answer.ok) throw new Error('status ' + answer.status);
-    const next = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
-    document.querySelector('main').replaceWith(next);
-    lost.hidden = true;
-  } catch (error) {
-    lost.textContent = 'Narthex does not answer (' + error.message + '): what you see is old. Trying again.';
-    lost.hidden = false;
-  }
-}
-setInterval(refresh, 10000);
-document.addEventListener('visibilitychange', refresh);
 `;

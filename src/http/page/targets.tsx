@@ -34,7 +34,15 @@ export const Targets: FC<{ status: SystemStatus }> = ({ status }) => {
     );
   }
   return (
-    <Section id="targets" title="Targets" lead={`${exact(up)} of ${exact(targets.length)} up`}>
+    <Section
+      id="targets"
+      title="Targets"
+      lead={
+        <>
+          {exact(up)} of {exact(targets.length)} up, <a href="/targets">by scrape pool</a>
+        </>
+      }
+    >
       <table class="targets">
         <thead>
           <tr>
@@ -54,7 +62,7 @@ export const Targets: FC<{ status: SystemStatus }> = ({ status }) => {
       </table>
       {targets.length > ROWS_MAX ? (
         <p class="quiet">
-          {plural(targets.length - ROWS_MAX, 'more target')} in <a href="/api/v1/targets">/api/v1/targets</a>.
+          {plural(targets.length - ROWS_MAX, 'more target')} in <a href="/targets">all scrape pools</a>.
         </p>
       ) : null}
       <Dropped dropped={dropped} />
@@ -76,7 +84,7 @@ const Dropped: FC<{ dropped: readonly DroppedTargetStatus[] }> = ({ dropped }) =
       {byRules > 0 ? (
         <p class="quiet">
           {plural(byRules, 'target')} dropped by <code>relabel_configs</code>: see{' '}
-          <a href="/api/v1/targets?state=dropped">/api/v1/targets?state=dropped</a>.
+          <a href="/service-discovery?state=dropped">which</a>.
         </p>
       ) : null}
     </>
