@@ -13,6 +13,8 @@ export interface RuntimeOptions {
   readonly script: string;
   /** Bound as variables, under their names. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** In the place of the deployment's own. */
+  readonly variables: Readonly<Record<string, string>>;
   /** 0 lets the system choose one. */
   readonly port: number;
   /** Holds `do` and `r2`. */
@@ -66,6 +68,7 @@ function miniflareOptions({
   deployment,
   script,
   secrets,
+  variables,
   port,
   stateDir,
   ...options
@@ -74,7 +77,7 @@ function miniflareOptions({
   // First, so that none takes the place of a binding.
   for (const [name, value] of Object.entries(secrets)) env[name] = { type: 'text', value };
   env['NARTHEX_OPEN'] = { type: 'text', value: HOST };
-  for (const [name, value] of Object.entries(deployment.vars)) env[name] = { type: 'text', value };
+  for (const [name, value] of Object.entries({ ...deployment.vars, ...variables })) env[name] = { type: 'text', value };
   for (const { binding, name } of deployment.buckets) env[binding] = { type: 'r2', name };
   for (const { binding, className } of deployment.objects) {
     env[binding] = { type: 'durable-object', worker: deployment.name, exportName: className };

@@ -15,7 +15,7 @@ import { driveCrons, type CronDriver } from './cron-driver.ts';
 import type { Cron } from './cron.ts';
 import { readDeployment } from './deployment.ts';
 import { Failure, messageOf } from './failure.ts';
-import { localSecrets } from './local-secrets.ts';
+import { localSecrets, localVariables } from './local-secrets.ts';
 import { workerRoot } from './package-root.ts';
 import { groupOf, self, type ProcessId } from './process-id.ts';
 import { writeRun, type Run } from './run-file.ts';
@@ -94,6 +94,7 @@ export class Session {
       deployment,
       script,
       secrets: localSecrets(),
+      variables: localVariables(),
       port: this.#port,
       stateDir: this.#dir,
       onLog: (message) => this.#say(formatLog(message)),

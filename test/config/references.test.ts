@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { formatProblems, loadConfig, redactConfig } from '../../src/config/load.ts';
 import type { ScrapeConfig } from '../../src/config/model.ts';
-import { localSecrets, lookup } from '../../src/cli/local-secrets.ts';
+import { localSecrets, localVariables, lookup } from '../../src/cli/local-secrets.ts';
 
 const BOUND: Record<string, string> = {
   TOKEN: 'hunter2',
@@ -136,4 +136,9 @@ describe('a variable in an external label', () => {
     expect(result).toMatchObject({ ok: true, config: { externalLabels: [{ value: '${TOKEN}/${x}' }, {}] } });
     expect(result.ok && result.warnings).toHaveLength(2);
   });
+});
+
+test("a deployment's own variables are the environment's of the same name", () => {
+  const environment = { NARTHEX_LIMITS: '{}', NARTHEX_DNS_URL: '', NARTHEX_OPEN: '0.0.0.0', NARTHEX_URL: 'x' };
+  expect(localVariables(environment)).toEqual({ NARTHEX_LIMITS: '{}', NARTHEX_DNS_URL: '' });
 });
