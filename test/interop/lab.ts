@@ -12,7 +12,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The programs in the cache that `peers.sh` fills. */
 export type Peer =
-  'prometheus-2' | 'promtool-2' | 'prometheus-3' | 'promtool-3' | 'node_exporter' | 'victoria-metrics' | 'vmagent';
+  | 'prometheus-2'
+  | 'promtool-2'
+  | 'prometheus-3'
+  | 'promtool-3'
+  | 'node_exporter'
+  | 'victoria-metrics'
+  | 'vmagent'
+  | 'otelcol';
 
 /** Where a peer's program is. */
 export function peer(name: Peer): string {
@@ -48,8 +55,8 @@ export class Lab {
   }
 
   /** Starts a program as the leader of a process group of its own, its output in a file of the lab. */
-  start(name: string, program: string, args: readonly string[]): Started {
-    const started = new Started(name, program, args, join(this.folder, `${name}.log`));
+  start(name: string, program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Started {
+    const started = new Started(name, program, args, environment, join(this.folder, `${name}.log`));
     this.processes.push(started);
     return started;
   }
@@ -73,11 +80,15 @@ export class Started {
   readonly #child: ChildProcess;
   readonly #log: string;
 
-  constructor(name: string, program: string, args: readonly string[], log: string) {
+  constructor(name: string, program: string, args: readonly string[], environment: NodeJS.ProcessEnv, log: string) {
     this.name = name;
     this.#log = log;
     const output = openSync(log, 'a');
-    this.#child = spawn(program, args, { detached: true, stdio: ['ignore', output, output] });
+    this.#child = spawn(program, args, {
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: { ...process.env, ...environment },
+    });
     closeSync(output);
     this.exited = new Promise((resolve, reject) => {
       this.#child.once('exit', () => resolve());

@@ -1,7 +1,8 @@
 /** Starts Narthex as its user does, by the built command, and asks it. */
 import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { GiveUp, type Lab, type Started, get, waitUntil } from './lab.ts';
+import { alive, GiveUp, type Lab, processTree, type Started, get, waitUntil } from './lab.ts';
 import { narthexProgram } from './setup.ts';
 
 const run = promisify(execFile);
@@ -19,13 +20,20 @@ export interface NarthexOptions {
   readonly config: string;
   /** The state folder; a restart names the same one. */
   readonly state: string;
+  /** `NARTHEX_LIMITS`. */
+  readonly limits?: string;
 }
 
 export async function startNarthex(lab: Lab, options: NarthexOptions): Promise<Narthex> {
   const { name, port, state } = options;
   const config = await lab.write(`${name}.yml`, options.config);
+  const environment = options.limits === undefined ? {} : { NARTHEX_LIMITS: options.limits };
   const args = [narthexProgram, 'start', '--port', String(port), '--config', config, '--state', state];
-  const narthex = { url: `http://127.0.0.1:${port}`, port, process: lab.start(name, process.execPath, args) };
+  const narthex = {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    process: lab.start(name, process.execPath, args, environment),
+  };
   await ready(narthex);
   return narthex;
 }
@@ -35,6 +43,22 @@ export async function ready(narthex: Narthex): Promise<void> {
     if (!narthex.process.running) throw new GiveUp(`start ended: ${await narthex.process.tail(5)}`);
     return await get(`${narthex.url}/-/ready`);
   });
+}
+
+/** Kills it with all that belongs to it, and starts it again by the same command after `downMs`. */
+export async function killAndRestart(
+  lab: Lab,
+  narthex: Narthex,
+  options: NarthexOptions,
+  downMs = 0,
+): Promise<Narthex> {
+  const tree = await processTree(narthex.process.pid);
+  process.kill(-narthex.process.pid, 'SIGKILL');
+  await waitUntil('the killed processes are gone', 30_000, async () => {
+    return !(await Promise.all(tree.map(alive))).includes(true);
+  });
+  await sleep(downMs);
+  return await startNarthex(lab, options);
 }
 
 /** Everything accepted until now as blocks in `dir`, by `narthex blocks pull --snapshot`. */

@@ -4,7 +4,8 @@
 #   bin/prometheus-2, bin/promtool-2   Prometheus 2.x, Debian's package
 #   bin/prometheus-3, bin/promtool-3   Prometheus 3, built from its Go module; speaks Remote Write 2.0-rc.4
 #   bin/node_exporter                  node_exporter, Debian's package
-#   bin/victoria-metrics, bin/vmagent  VictoriaMetrics, Debian's package; only benchmarks need it
+#   bin/victoria-metrics, bin/vmagent  VictoriaMetrics, Debian's package
+#   bin/otelcol                        an OpenTelemetry Collector of a few components (otelcol/main.go), built
 #
 #   test/interop/peers.sh          prepare what is missing, say how long it took
 #   test/interop/peers.sh check    prepare nothing, fail if one is missing (what the suite does before it starts)
@@ -13,10 +14,14 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-# The newest release whose dependencies the module proxy serves without exception. 3.8 is the first that writes 2.0-rc.4.
+# The newest releases whose dependencies the module proxy serves without exception. Prometheus 3.8 is the first that writes 2.0-rc.4.
 PROMETHEUS3=3.15.0
 PROMETHEUS3_MODULE=v0.315.0
+OTELCOL=0.162.0
+OTELCOL_MODULE=v1.68.0
 GO_MIN=1.26
+
+here=$(cd "$(dirname "$0")" && pwd)
 
 cache=${NARTHEX_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/narthex-peers}
 bin=$cache/bin
@@ -35,6 +40,7 @@ ready() { [[ -x $bin/$1 && $(version "$bin/$1") == "$2"* ]]; }
 
 ready_prometheus2() { ready prometheus-2 2. && ready promtool-2 2.; }
 ready_prometheus3() { ready prometheus-3 "$PROMETHEUS3" && ready promtool-3 "$PROMETHEUS3"; }
+ready_otelcol() { ready otelcol "$OTELCOL"; }
 ready_node_exporter() { ready node_exporter 1.; }
 # Debian's build does not know its version: that of the package stands beside it.
 ready_victoria_metrics() {
@@ -93,40 +99,60 @@ prepare_victoria_metrics() {
   ln -sfn "$from/vmagent" "$bin/vmagent"
 }
 
-# Built from a generated module that requires it. The tag leaves out the service discoveries, and with them most of the
-# dependencies; without the tag builtinassets there is no web page, which no test needs.
-prepare_prometheus3() {
-  local go
+# module WHAT GO_MOD_LINE...: an empty module in a folder of its own that requires these, with Go's environment set; sets `go` and `work`.
+module() {
+  local what=$1 have
+  shift
   go=$(command -v go || command -v /usr/local/go/bin/go) ||
-    die "Prometheus $PROMETHEUS3 has to be built, and there is no Go." \
+    die "$what has to be built, and there is no Go." \
       "Install Go $GO_MIN or later (https://go.dev/doc/install) so that 'go' is on the PATH, then run this again."
-  local have
   have=$("$go" env GOVERSION)
   [[ $(printf '%s\n' "$GO_MIN" "${have#go}" | sort -V | head -n 1) == "$GO_MIN" ]] ||
-    die "Prometheus $PROMETHEUS3 needs Go $GO_MIN or later, $go is $have (https://go.dev/doc/install)."
-
-  local work=$cache/build-$PROMETHEUS3 package=github.com/prometheus/prometheus attempt
+    die "$what needs Go $GO_MIN or later, $go is $have (https://go.dev/doc/install)."
+  work=$cache/build
+  rm -rf "$work"
   mkdir -p "$work"
-  printf 'module peers\n\ngo %s\n\nrequire %s %s\n' "$GO_MIN" "$package" "$PROMETHEUS3_MODULE" >"$work/go.mod"
+  printf '%s\n' 'module peers' "go $GO_MIN" "${@/#/require }" >"$work/go.mod"
   export GOFLAGS='-mod=mod -trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0
+}
+
+# build WHAT LDFLAGS PACKAGE...: the programs of the module into $cache/WHAT. The tag leaves out the service discoveries, and with them many
+# dependencies; without the tag builtinassets there is no web page, which no test needs.
+build() {
+  local what=$1 ldflags=$2 attempt
+  shift 2
   # Downloads come first and are tried again, since one in a few hundred may fail.
   for attempt in 1 2 3; do
-    if (cd "$work" && nice "$go" list -deps -tags remove_all_sd "$package/cmd/prometheus" "$package/cmd/promtool") \
-      >/dev/null 2>"$work/download.log"; then break; fi
+    if (cd "$work" && nice "$go" list -deps -tags remove_all_sd "$@") >/dev/null 2>"$work/download.log"; then break; fi
     grep -v '^go: \(downloading\|finding\)' "$work/download.log" >&2 || true
-    ((attempt < 3)) || die "the modules of Prometheus $PROMETHEUS3 could not be downloaded."
+    ((attempt < 3)) || die "the modules of $what could not be downloaded."
     sleep $((attempt * 10))
   done
-  say "modules of prometheus $PROMETHEUS3 are there after ${SECONDS} s, compiling"
-  (cd "$work" && nice "$go" build -tags remove_all_sd \
-    -ldflags "-s -w -X github.com/prometheus/common/version.Version=$PROMETHEUS3" \
-    -o "$work/out/" "$package/cmd/prometheus" "$package/cmd/promtool") ||
-    die "Prometheus $PROMETHEUS3 did not build with $have."
-  rm -rf "$cache/prometheus-$PROMETHEUS3"
-  mv -T "$work/out" "$cache/prometheus-$PROMETHEUS3"
+  say "modules of $what are there after ${SECONDS} s, compiling"
+  (cd "$work" && nice "$go" build -tags remove_all_sd -ldflags "-s -w $ldflags" -o "$work/out/" "$@") || die "$what did not build."
+  rm -rf "${cache:?}/$what"
+  mv -T "$work/out" "$cache/$what"
   rm -rf "$work"
+}
+
+prepare_prometheus3() {
+  local package=github.com/prometheus/prometheus
+  module "Prometheus $PROMETHEUS3" "$package $PROMETHEUS3_MODULE"
+  build "prometheus-$PROMETHEUS3" "-X github.com/prometheus/common/version.Version=$PROMETHEUS3" \
+    "$package/cmd/prometheus" "$package/cmd/promtool"
   ln -sfn "$cache/prometheus-$PROMETHEUS3/prometheus" "$bin/prometheus-3"
   ln -sfn "$cache/prometheus-$PROMETHEUS3/promtool" "$bin/promtool-3"
+}
+
+prepare_otelcol() {
+  local core=go.opentelemetry.io/collector contrib=github.com/open-telemetry/opentelemetry-collector-contrib
+  module "OpenTelemetry Collector $OTELCOL" "$core/otelcol v$OTELCOL" "$core/exporter/otlphttpexporter v$OTELCOL" \
+    "$core/confmap/provider/fileprovider $OTELCOL_MODULE" \
+    "$contrib/receiver/prometheusreceiver v$OTELCOL" "$contrib/exporter/prometheusremotewriteexporter v$OTELCOL"
+  mkdir "$work/otelcol"
+  cp "$here/otelcol/main.go" "$work/otelcol/"
+  build "otelcol-$OTELCOL" "-X main.version=$OTELCOL" ./otelcol
+  ln -sfn "$cache/otelcol-$OTELCOL/otelcol" "$bin/otelcol"
 }
 
 mode=${1:-prepare}
@@ -137,7 +163,7 @@ check) ;;
 esac
 
 missing=()
-for peer in prometheus2 node_exporter victoria_metrics prometheus3; do
+for peer in prometheus2 node_exporter victoria_metrics prometheus3 otelcol; do
   if "ready_$peer"; then continue; fi
   if [[ $mode == check ]]; then
     missing+=("$peer")
@@ -151,7 +177,7 @@ done
 
 [[ ${#missing[@]} == 0 ]] || die "missing in $cache: ${missing[*]}. Prepare them with: test/interop/peers.sh"
 if [[ $mode == prepare ]]; then
-  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter; do
+  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter otelcol; do
     say "$program $(version "$bin/$program")"
   done
   say "victoria-metrics and vmagent $(<"$bin/victoria-metrics.version")"

@@ -18,6 +18,8 @@ export interface PrometheusOptions {
   readonly config?: string;
   /** An existing TSDB to serve; a new empty one by default. */
   readonly dir?: string;
+  /** For one that comes back where it was; a free one by default. */
+  readonly port?: number;
   /** More of `--enable-feature`. */
   readonly features?: readonly string[];
   /** Whether it takes OTLP; only 3 does. */
@@ -30,7 +32,7 @@ export async function startPrometheus(lab: Lab, options: PrometheusOptions): Pro
   const { name, major } = options;
   const dir = options.dir ?? (await lab.dir(`${name}-data`));
   const config = await lab.write(`${name}.yml`, options.config ?? '{}\n');
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const args = [`--config.file=${config}`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=warn'];
   if (options.mode === 'agent') {
     args.push(`--storage.agent.path=${dir}`);

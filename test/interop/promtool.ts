@@ -49,7 +49,12 @@ export function select(samples: readonly Sample[], labels: Readonly<Record<strin
 
 /** A sorted line a sample, to compare two dumps with. */
 export function lines(samples: readonly Sample[]): string[] {
-  return samples.map(({ series, timestamp, value }) => `${series} ${timestamp} ${value}`).sort();
+  return samples.map(lineOf).sort();
+}
+
+/** The value as JavaScript writes it, wherever it comes from. */
+export function lineOf({ series, timestamp, value }: Sample): string {
+  return `${series} ${timestamp} ${Number(value.replace(/Inf$/, 'Infinity'))}`;
 }
 
 /** The first lines that are in one list alone, marked with the side. Two large lists would drown the message. */
