@@ -18,7 +18,8 @@ const SETTINGS: Readonly<Record<(typeof STRATEGIES)[number], string>> = {
   UnderscoreEscapingWithoutSuffixes:
     ', promote_resource_attributes: [host.name, ports], label_name_underscore_sanitization: false, label_name_preserve_multiple_underscores: false',
   NoUTF8EscapingWithSuffixes: ', promote_scope_metadata: true, keep_identifying_resource_attributes: true',
-  NoTranslation: ', promote_all_resource_attributes: true, ignore_resource_attributes: [k8s.pod.labels]',
+  NoTranslation:
+    ', convert_histograms_to_nhcb: true, promote_all_resource_attributes: true, ignore_resource_attributes: [k8s.pod.labels]',
 };
 
 async function post(url: string, type: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -60,6 +61,7 @@ test.for(STRATEGIES)('%s: the same bodies become the same series as in Prometheu
   const sent = await dump(3, reference.dir);
   const stored = await dump(3, pulled);
   expect(sent.length).toBeGreaterThan(60);
+  expect(sent.filter(({ value }) => value.startsWith('{count:')).length).toBeGreaterThanOrEqual(20);
   expect(difference(lines(stored), lines(sent))).toEqual([]);
   expect(doubled(stored)).toEqual([]);
 });

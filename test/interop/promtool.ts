@@ -8,7 +8,7 @@ import type { Major } from './prometheus.ts';
 
 const run = promisify(execFile);
 
-/** One line of `promtool tsdb dump`. The value stays text: NaN equals NaN that way. A stale marker is `NaN` here. */
+/** One line of `promtool tsdb dump`. The value stays text: NaN equals NaN that way. A stale marker is `NaN` here, a histogram `{count:…}`. */
 export interface Sample {
   /** The label set as promtool prints it, the series' identity within one dump. */
   readonly series: string;
@@ -33,8 +33,8 @@ export function parseDump(text: string): Sample[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      // The label values are quoted, the value and the timestamp hold no brace: the last brace ends the label set.
-      const match = /^(\{.*\}) (\S+) (-?\d+)$/.exec(line);
+      // The label values are quoted, a float and the timestamp hold no brace: the last brace, or the last before a histogram, ends the label set.
+      const match = /^(\{.*\}) (\{count:.*\}|[^ {}]+) (-?\d+)$/.exec(line);
       if (match === null) throw new Error(`not a sample in the dump: ${line}`);
       return { series: match[1]!, value: match[2]!, timestamp: Number(match[3]) };
     });

@@ -346,7 +346,7 @@ class Translator {
     if (traceId !== '') labels.set('trace_id', traceId);
     if (spanId !== '') labels.set('span_id', spanId);
     let characters = 0;
-    for (const [name, text] of [...labels, ...attributes]) characters += [...name].length + [...text].length;
+    for (const [name, text] of [...labels, ...attributes]) characters += runes(name) + runes(text);
     if (characters <= EXEMPLAR_CHARACTERS_MAX)
       for (const [name, text] of attributes) if (name !== '') labels.set(name, text);
     BITS.setFloat64(0, value!);
@@ -361,6 +361,9 @@ class Translator {
     return refs;
   }
 }
+
+/** How many code points a text has, which is what Go counts. */
+const runes = (text: string): number => Array.from(text).length;
 
 const BITS = new DataView(new ArrayBuffer(8));
 
