@@ -14,7 +14,8 @@ import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { LeaderCache } from '../src/receive/ha.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
-import type { FamilyMetadata, TargetsMetadata } from '../src/scrape/metadata.ts';
+import type { FamilyMetadata } from '../src/model/metadata.ts';
+import type { TargetsMetadata } from '../src/scrape/metadata.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayProblems } from './configuration.ts';
@@ -81,11 +82,12 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
     nowMs,
     count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
     leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,
+    describe: async (to, families) => {
+      await know(env, to);
+      await ingester(env, to, 0).describe(nowMs, families);
+    },
     append: async (to, records, about) => {
-      if (!knownTenants.has(to)) {
-        await director(env).addTenant(to);
-        knownTenants.add(to);
-      }
+      await know(env, to);
       const terms = { limits: settings.shard, relay: settings.relay, ...about };
       const result = await ingester(env, to, 0).append(nowMs, records, terms);
       if (result.ok && result.leader !== undefined && about.replica !== null)
@@ -93,6 +95,13 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
       return result;
     },
   };
+}
+
+/** Tells the director of a tenant, once an isolate. */
+async function know(env: Env, tenant: string): Promise<void> {
+  if (knownTenants.has(tenant)) return;
+  await director(env).addTenant(tenant);
+  knownTenants.add(tenant);
 }
 
 /** How OTLP is translated, asked of the director once in a while: a change may take so long to be seen by all. */
@@ -116,8 +125,16 @@ async function targetMetadata(env: Env, keys: readonly string[], metric: string 
   return { families, of };
 }
 
-/** What scrapes know belongs to the default tenant, who scrapes. */
+/** What was received of a tenant, and what its targets say. */
 async function metadata(env: Env, tenant: string, metric: string | null): Promise<FamilyMetadata[]> {
+  // Only a tenant that wrote has objects.
+  const wrote = (await director(env).tenants()).includes(tenant);
+  const received = wrote ? await Promise.all(shards(env, tenant).map((shard) => shard.metadata(metric))) : [];
+  return [...received.flat(), ...(await scrapedMetadata(env, tenant, metric))];
+}
+
+/** What scrapes know belongs to the default tenant, who scrapes. */
+async function scrapedMetadata(env: Env, tenant: string, metric: string | null): Promise<FamilyMetadata[]> {
   if (tenant !== DEFAULT_TENANT) return [];
   const { config } = await inForce(env);
   const { targets } = resolveTargets(config, (await knownDiscoveries(env, config)).groups);

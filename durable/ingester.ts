@@ -3,7 +3,9 @@
  *
  *   when                     what                                              rows
  *   append (a request)       body → log                                        1 a record (+ 1 for the alarm, once a digest)
+ *   describe                 metadata that came without samples                0 when nothing is new; else 1 a 1.8 MB of all
  *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
+ *                            metadata and exemplars in it are kept             as above; 1 a MB of exemplars, 1 for each that goes
  *   close                    watermark moves on, ended ranges are closed       1 a segment
  *   part / drop              a cut is read / is in a committed block           0 / 1 a part
  *   next / acknowledge       relaying: records after a cursor; it moves        0 / 1
@@ -12,6 +14,8 @@
  */
 
 import { Digest } from '../src/digest/digest.ts';
+import { ExemplarRing } from '../src/digest/exemplar-ring.ts';
+import { MetadataTable } from '../src/digest/metadata.ts';
 import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
 import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
@@ -19,8 +23,9 @@ import { Outbox } from '../src/forward/outbox.ts';
 import type { IngesterStatus } from '../src/http/status.ts';
 import { Log, type NewRecord } from '../src/log/log.ts';
 import { isFull, type Sql } from '../src/log/sql.ts';
-import { Values } from '../src/log/table.ts';
+import { Blobs, Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
+import type { FamilyMetadata } from '../src/model/metadata.ts';
 import { rangeStart } from '../src/model/sample.ts';
 import { Gate } from '../src/receive/gate.ts';
 import { Elections } from '../src/receive/ha.ts';
@@ -63,12 +68,28 @@ interface Totals {
   readonly duplicates: number;
   readonly conflicts: number;
   readonly conflictExample: string | null;
+  /** Of the metadata: families that are kept now, and how often one was left out. Absent in what earlier versions stored. */
+  readonly families?: number;
+  readonly familiesLeftOut?: number;
+  /** Exemplars: in = those in the ring + what is counted here. */
+  readonly exemplarsIn?: number;
+  readonly exemplarsDropped?: ExemplarsDropped;
 }
+
+interface ExemplarsDropped {
+  readonly duplicate: number;
+  readonly too_many: number;
+  readonly evicted: number;
+}
+
+const NONE_DROPPED: ExemplarsDropped = { duplicate: 0, too_many: 0, evicted: 0 };
 
 export class Ingester extends ForwardingObject {
   readonly #log: Log;
   readonly #shelf: Shelf;
   readonly #values: Values;
+  readonly #metadata: MetadataTable;
+  readonly #exemplars: ExemplarRing;
   readonly #sql: Sql;
   protected override readonly outbox: Outbox;
   readonly #gate = new Gate(Math.random);
@@ -89,6 +110,8 @@ export class Ingester extends ForwardingObject {
     this.#undigestedBytesMax = bounds.bytesMax * UNDIGESTED_SHARE;
     this.#shelf = new Shelf(sql);
     this.#values = new Values(sql);
+    this.#metadata = new MetadataTable(new Blobs(sql));
+    this.#exemplars = new ExemplarRing(sql);
     // Runs begin anew every minute with the configuration in force: none is told to end before.
     this.outbox = new Outbox(this.#log, this.#values, () => 0);
     if (this.#log.consumer(DIGEST) === undefined) this.#log.setConsumers([DIGEST]);
@@ -207,11 +230,27 @@ export class Ingester extends ForwardingObject {
       const totals = this.#totals();
       const watermarkMs = this.#watermark();
       result.segments.forEach((segment, i) => this.#shelf.add(totals.segments + i + 1, segment, watermarkMs));
+      const { metadata, exemplars } = result;
+      const kept =
+        metadata.families.length === 0
+          ? { families: totals.families ?? 0, leftOut: 0 }
+          : this.#metadata.put(nowMs, metadata.families);
+      const evicted = this.#exemplars.put(exemplars.parts);
+      const gathered = exemplars.parts.reduce((sum, { count }) => sum + count, 0);
+      const dropped = totals.exemplarsDropped ?? NONE_DROPPED;
       this.#values.set('totals', {
         segments: totals.segments + result.segments.length,
         duplicates: totals.duplicates + result.duplicates,
         conflicts: totals.conflicts + result.conflicts,
         conflictExample: result.conflictExample ?? totals.conflictExample,
+        families: kept.families,
+        familiesLeftOut: (totals.familiesLeftOut ?? 0) + metadata.leftOut + kept.leftOut,
+        exemplarsIn: (totals.exemplarsIn ?? 0) + gathered + exemplars.duplicates + exemplars.leftOut,
+        exemplarsDropped: {
+          duplicate: dropped.duplicate + exemplars.duplicates,
+          too_many: dropped.too_many + exemplars.leftOut,
+          evicted: dropped.evicted + evicted,
+        },
       } satisfies Totals);
       this.#log.acknowledge(nowMs, DIGEST, cursor, seq, {
         sent,
@@ -219,6 +258,27 @@ export class Ingester extends ForwardingObject {
         ...(sent > 0 ? { highestMs } : {}),
       });
     });
+  }
+
+  /** Takes what a sender says of its metrics in a request without samples, which makes no record. */
+  async describe(nowMs: number, families: readonly FamilyMetadata[]): Promise<void> {
+    this.#sql.transaction(() => {
+      const totals = this.#totals();
+      const kept = this.#metadata.put(nowMs, families);
+      if (kept.leftOut === 0 && kept.families === totals.families) return;
+      const familiesLeftOut = (totals.familiesLeftOut ?? 0) + kept.leftOut;
+      this.#values.set('totals', { ...totals, families: kept.families, familiesLeftOut } satisfies Totals);
+    });
+  }
+
+  /** What is said of the metric family of this name, or of all. */
+  async metadata(metric: string | null): Promise<readonly FamilyMetadata[]> {
+    return this.#metadata.get(metric);
+  }
+
+  /** Messages with the exemplars of these times (Unix ms, both inclusive), and others beside them: selectExemplars reads them. */
+  async exemplars(startMs: number, endMs: number): Promise<readonly Uint8Array[]> {
+    return this.#exemplars.read(startMs, endMs);
   }
 
   /** The newest record: what was accepted until now. */
@@ -272,6 +332,10 @@ export class Ingester extends ForwardingObject {
       samplesConflicting: totals.conflicts,
       conflictExample: totals.conflictExample,
       activeSeries: this.#gate.activeSeries(),
+      metadataFamilies: totals.families ?? 0,
+      metadataLeftOut: totals.familiesLeftOut ?? 0,
+      exemplarsIn: totals.exemplarsIn ?? 0,
+      exemplarsDropped: { ...(totals.exemplarsDropped ?? NONE_DROPPED) },
     };
   }
 

@@ -9,7 +9,10 @@
 import { Decoded, DecodeError, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
 import { decodeHistogram } from '../encoding/remote-write/histogram.ts';
 import { ByteList, U32List } from '../block/lists.ts';
+import type { FamilyMetadata } from '../model/metadata.ts';
 import { rangeStart } from '../model/sample.ts';
+import { type ExemplarPart, Exemplars } from './exemplars.ts';
+import { Said } from './metadata.ts';
 import { SegmentWriter } from './segment.ts';
 import { SeriesTable } from './series.ts';
 import { Settling, type Repeats } from './settle.ts';
@@ -45,6 +48,9 @@ export interface DigestResult extends Repeats {
   segments: DigestedSegment[];
   /** Samples in the segments. */
   samples: number;
+  /** What was said of metrics, each thing once; `leftOut` is what there was no room for. */
+  metadata: { readonly families: readonly FamilyMetadata[]; readonly leftOut: number };
+  exemplars: { readonly parts: readonly ExemplarPart[]; readonly duplicates: number; readonly leftOut: number };
 }
 
 /** Series that are encoded in a step: some milliseconds. */
@@ -67,6 +73,8 @@ export class Digest {
   readonly #messageEnds = new U32List();
   /** Times of the histograms of the record being added. */
   #times: number[] = [];
+  readonly #said = new Said();
+  readonly #exemplars = new Exemplars();
   /** Series ids of the record being added, resolved before any of its samples is kept. */
   #resolved = new Uint32Array(1024);
 
@@ -95,10 +103,13 @@ export class Digest {
   add(schema: Schema, message: Uint8Array): void {
     const decoded = decodeWrite(schema, message, this.#decoded);
     this.#resolve(decoded);
-    if (decoded.histogramCount > 0) {
-      this.#addMixed(decoded);
-      return;
-    }
+    if (decoded.histogramCount > 0) this.#addMixed(decoded);
+    else this.#addFloats(decoded);
+    this.#said.add(decoded);
+    this.#exemplars.add(decoded);
+  }
+
+  #addFloats(decoded: Decoded): void {
     const first = this.#count;
     const count = first + decoded.sampleCount;
     this.#reserve(count);
@@ -180,8 +191,18 @@ export class Digest {
       segments.push({ rangeStartMs, parts: writer.finish(), ...segment, bytes: writer.bytes });
       samples += segment.samples;
     }
+    yield;
     const { duplicates, conflicts, conflictExample } = settling;
-    return { segments, samples, duplicates, conflicts, conflictExample };
+    const exemplars = this.#exemplars;
+    return {
+      segments,
+      samples,
+      duplicates,
+      conflicts,
+      conflictExample,
+      metadata: { families: this.#said.families(), leftOut: this.#said.leftOut },
+      exemplars: { parts: exemplars.parts(), duplicates: exemplars.duplicates, leftOut: exemplars.leftOut },
+    };
   }
 
   /** Looks up every series of a record that has samples: all that could make the record refused, before any is kept. */

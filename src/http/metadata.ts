@@ -1,7 +1,7 @@
 /** `GET /api/v1/targets/metadata` and `/api/v1/metadata` (Prometheus, web/api/v1/api.go, `targetMetadata` and `metricMetadata`). */
 
 import type { Labels } from '../model/labels.ts';
-import type { FamilyMetadata } from '../scrape/metadata.ts';
+import type { FamilyMetadata } from '../model/metadata.ts';
 import { BadData } from './params.ts';
 import { matchesAll, parseSelector, SelectorError } from './selector.ts';
 import type { Services } from './services.ts';

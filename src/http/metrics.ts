@@ -235,6 +235,22 @@ function ingesterMetrics(out: Exposition, ingester: IngesterStatus): void {
       'Series seen in the last 10 to 20 minutes, estimated within 1 %; only where series_limit is set, and counted in memory.',
     )
     .add(ingester.activeSeries, of);
+  const exemplarsDropped = Object.entries(ingester.exemplarsDropped);
+  out
+    .counter('prometheus_tsdb_exemplar_exemplars_appended_total', 'Exemplars that were digested.')
+    .add(ingester.exemplarsIn, of);
+  out.gauge('prometheus_tsdb_exemplar_exemplars_in_storage', 'Exemplars that are kept.').add(
+    exemplarsDropped.reduce((left, [, n]) => left - n, ingester.exemplarsIn),
+    of,
+  );
+  const dropped = out.counter('narthex_exemplars_dropped_total', 'Exemplars that are not kept any more, by reason.');
+  for (const [reason, n] of exemplarsDropped) dropped.add(n, { ...of, reason });
+  out
+    .gauge('narthex_metadata_families', 'Metric families of which type, help or unit are known.')
+    .add(ingester.metadataFamilies, of);
+  out
+    .counter('narthex_metadata_left_out_total', 'Times that a metric family was left out for want of room.')
+    .add(ingester.metadataLeftOut, of);
   out
     .gauge('narthex_cut_watermark_timestamp_seconds', 'Ranges that end at or before it have been cut into blocks.')
     .add(seconds(ingester.watermarkMs), of);

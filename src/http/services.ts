@@ -5,7 +5,8 @@
 
 import type { ConfigVersion, RelabelConfig } from '../config/model.ts';
 import type { Problem } from '../config/problems.ts';
-import type { FamilyMetadata, TargetsMetadata } from '../scrape/metadata.ts';
+import type { FamilyMetadata } from '../model/metadata.ts';
+import type { TargetsMetadata } from '../scrape/metadata.ts';
 import type { SystemStatus } from './status.ts';
 
 export type Pushed =

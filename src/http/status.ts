@@ -131,6 +131,12 @@ export interface IngesterStatus {
   readonly conflictExample: string | null;
   /** Estimated number of active series; null when they are not limited, or nothing came since the object woke up. */
   readonly activeSeries: number | null;
+  /** Families of metrics that something is known of, and how often one was left out for want of room. */
+  readonly metadataFamilies: number;
+  readonly metadataLeftOut: number;
+  /** Exemplars that were digested, and those of them that are not kept, by reason; the others are in the ring. */
+  readonly exemplarsIn: number;
+  readonly exemplarsDropped: Readonly<Record<string, number>>;
 }
 
 export interface BlockStatus {

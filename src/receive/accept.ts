@@ -8,13 +8,15 @@
 
 import { DecodeError, Decoded, decodeWrite, type Schema, TooManyError } from '../encoding/remote-write/decoded.ts';
 import { filterWrite } from '../encoding/remote-write/filter.ts';
+import { families1 } from '../encoding/remote-write/metadata.ts';
 import { seriesHashes } from '../encoding/remote-write/hashes.ts';
 import { snappyCompress, SnappyError, snappyLength, snappyUncompress } from '../encoding/snappy.ts';
 import { owned } from '../model/bytes.ts';
+import type { FamilyMetadata } from '../model/metadata.ts';
 import { summary } from './explain.ts';
 import { dropLabel } from '../encoding/remote-write/drop-label.ts';
 import { type Replica, REPLICA, replicaOf } from './ha.ts';
-import type { ReceiveLimits, RecordLimits } from './limits.ts';
+import { FAMILIES_MAX, type ReceiveLimits, type RecordLimits } from './limits.ts';
 import { type Refused, validate, type Validated } from './validate.ts';
 
 /** What the log is given. `minT` and `maxT` are Unix ms, both inclusive; the receiver's clock where there are exemplars only. */
@@ -43,8 +45,10 @@ export interface Accepted {
   readonly samples: number;
   readonly histograms: number;
   readonly exemplars: number;
-  /** Metadata of 1.0 that came beside the series, which is not stored. */
-  readonly metadataIgnored: number;
+  /** What a 1.0 request without series to keep says of metrics. Of others the records hold it. */
+  readonly families: readonly FamilyMetadata[];
+  /** Families beyond those. */
+  readonly familiesLeftOut: number;
   readonly refused: readonly Refused[];
   /** For people, when something was refused; else null. */
   readonly message: string | null;
@@ -161,7 +165,8 @@ function judge(
     samples: judged.samples,
     histograms: judged.histograms,
     exemplars: judged.exemplars,
-    metadataIgnored: decoded.metadataCount,
+    families: records.length > 0 ? [] : families1(decoded, FAMILIES_MAX),
+    familiesLeftOut: records.length > 0 ? 0 : Math.max(0, decoded.metadataCount - FAMILIES_MAX),
     refused: judged.refused,
     message: judged.refused.length > 0 ? summary(decoded, judged) : null,
   };

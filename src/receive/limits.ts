@@ -76,6 +76,9 @@ export const DEFAULT_RECEIVE_LIMITS: ReceiveLimits = {
   },
 };
 
+/** Metric families that are kept of a shard, and so as many as one request without samples may bring. Prometheus itself has 500. */
+export const FAMILIES_MAX = 10_000;
+
 /** Two bitmaps of a byte for each series that the limit allows: ten megabytes of an isolate's 128. */
 export const SERIES_LIMIT_MAX = 5_000_000;
 

@@ -8,6 +8,7 @@
 
 import type { Schema } from '../encoding/remote-write/decoded.ts';
 import { readBody } from '../http/body.ts';
+import type { FamilyMetadata } from '../model/metadata.ts';
 import { accept, type Accepted, type Followed, type ReceivedRecord } from './accept.ts';
 import type { Replica } from './ha.ts';
 import type { ReceiveLimits } from './limits.ts';
@@ -41,6 +42,8 @@ export interface WriteDeps {
   readonly leader: ((cluster: string) => string | null) | null;
   /** Appends all records or none; resolves when they are durable. */
   append(tenant: string, records: readonly ReceivedRecord[], about: AboutRecords): Promise<AppendResult>;
+  /** Keeps what is said of metrics in a request without samples; resolves when it is durable. */
+  describe(tenant: string, families: readonly FamilyMetadata[]): Promise<void>;
   /** Counts an event: `requests:204`, `samples_in`, `refused_samples:too_old`, `refused_requests:snappy` … */
   count(event: string, n?: number): void;
 }
@@ -119,7 +122,8 @@ async function write(
 export async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
   const { samples, histograms, exemplars, refused, message } = accepted;
   if (accepted.records.length > 0) {
-    const result = await appendOrRetry(accepted, tenant, deps);
+    const { records, hashes, replica } = accepted;
+    const result = await settled(deps, () => deps.append(tenant, records, { hashes, replica }));
     if (!result.ok) {
       deps.count(`unwritten_samples:${result.status}`, samples + histograms);
       return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
@@ -130,12 +134,20 @@ export async function append(accepted: Accepted, tenant: string, deps: WriteDeps
     deps.count('samples_in', samples + histograms);
     if (exemplars > 0) deps.count('exemplars_in', exemplars);
   }
+  if (accepted.families.length > 0) {
+    const result = await settled(deps, async () => {
+      await deps.describe(tenant, accepted.families);
+      return { ok: true };
+    });
+    if (!result.ok) return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
+    deps.count('metadata_in', accepted.families.length);
+  }
   // Counted only now: after a 5xx the whole request comes again.
   for (const row of refused) {
     deps.count(`refused_samples:${row.reason}`, row.samples);
     deps.count(`refused_series:${row.reason}`, row.series);
   }
-  if (accepted.metadataIgnored > 0) deps.count('metadata_ignored', accepted.metadataIgnored);
+  if (accepted.familiesLeftOut > 0) deps.count('metadata_left_out', accepted.familiesLeftOut);
   const written = { samples, histograms, exemplars };
   return message === null ? { status: 204, written } : { status: 400, message, written };
 }
@@ -153,14 +165,10 @@ export function followed(
   return { status: 202, message, written: { samples, histograms, exemplars } };
 }
 
-/** A log that fails, or cannot be reached, may have kept the records: they are sent again, and the same sample twice is one. */
-async function appendOrRetry(
-  { records, hashes, replica }: Accepted,
-  tenant: string,
-  deps: WriteDeps,
-): Promise<AppendResult> {
+/** A log that fails, or cannot be reached, may have kept what it was given: it is sent again, and the same sample twice is one. */
+async function settled(deps: WriteDeps, call: () => Promise<AppendResult>): Promise<AppendResult> {
   try {
-    return await deps.append(tenant, records, { hashes, replica });
+    return await call();
   } catch (error) {
     deps.count('append_failed');
     return { ok: false, status: 503, retryAfterS: RETRY_AFTER_S, message: `the log did not take it: ${String(error)}` };

@@ -3,15 +3,8 @@
  * durable as they are. Plain data: it crosses RPC.
  */
 
+import { type FamilyMetadata, metricType } from '../model/metadata.ts';
 import type { Families } from './families.ts';
-
-export interface FamilyMetadata {
-  readonly metric: string;
-  /** Prometheus' word: `counter`, `gauge`, … */
-  readonly type: string;
-  readonly help: string;
-  readonly unit: string;
-}
 
 /** Metadata of several targets. Many say the same, so each family stands once. */
 export interface TargetsMetadata {
@@ -19,9 +12,6 @@ export interface TargetsMetadata {
   /** Of each target by its key, the places of its families. A target that was never scraped is not there. */
   readonly of: Readonly<Record<string, readonly number[]>>;
 }
-
-/** Prometheus' names of the types, at the numbers of Remote Write 2.0. */
-const TYPES = ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'] as const;
 
 /** Gathers what targets say; `metric` null is all of it, else only the family of this name. */
 export class MetadataTable {
@@ -38,7 +28,7 @@ export class MetadataTable {
     const places: number[] = [];
     for (const [id, metric] of names.entries()) {
       if (this.#metric !== null && metric !== this.#metric) continue;
-      places.push(this.#place({ metric, type: TYPES[types[id]!] ?? 'unknown', help: helps[id]!, unit: units[id]! }));
+      places.push(this.#place({ metric, type: metricType(types[id]!), help: helps[id]!, unit: units[id]! }));
     }
     this.#of[key] = places;
   }

@@ -106,7 +106,15 @@ describe('Digest', () => {
   });
 
   test('of nothing is nothing', () => {
-    const nothing = { segments: [], samples: 0, duplicates: 0, conflicts: 0, conflictExample: null };
+    const nothing = {
+      segments: [],
+      samples: 0,
+      duplicates: 0,
+      conflicts: 0,
+      conflictExample: null,
+      metadata: { families: [], leftOut: 0 },
+      exemplars: { parts: [], duplicates: 0, leftOut: 0 },
+    };
     expect(digestOf([])).toEqual(nothing);
     expect(digestOf([one(1), one(2), one(1, { labels: [['a', 'b']], samples: [] })])).toEqual(nothing);
   });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Services } from '../../src/http/services.ts';
-import type { FamilyMetadata } from '../../src/scrape/metadata.ts';
+import type { FamilyMetadata } from '../../src/model/metadata.ts';
 import { agent, client, fakeServices, line, pool, system, target } from './fake.ts';
 
 const open = { open: '127.0.0.1' };

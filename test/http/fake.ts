@@ -142,6 +142,10 @@ export const ingester = (over: Partial<IngesterStatus> = {}): IngesterStatus => 
   samplesConflicting: 0,
   conflictExample: null,
   activeSeries: null,
+  metadataFamilies: 3,
+  metadataLeftOut: 0,
+  exemplarsIn: 10,
+  exemplarsDropped: { duplicate: 1, too_many: 0, evicted: 2 },
   relays: [],
   ...over,
 });

@@ -3,6 +3,7 @@
 import type { Schema } from '../../src/encoding/remote-write/decoded.ts';
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
+import type { FamilyMetadata } from '../../src/model/metadata.ts';
 import { DEFAULT_RECEIVE_LIMITS, type ReceiveLimits } from '../../src/receive/limits.ts';
 import { type AppendResult, handleWrite, type ReceivedRecord, type WriteDeps } from '../../src/receive/write.ts';
 import { type PlainSeries, plain } from '../encoding/remote-write/cases.ts';
@@ -27,6 +28,7 @@ export class Receiver {
   readonly records: ReceivedRecord[] = [];
   readonly appends: { tenant: string; records: number }[] = [];
   readonly counts: Record<string, number> = {};
+  readonly families: FamilyMetadata[] = [];
   limits: ReceiveLimits = DEFAULT_RECEIVE_LIMITS;
   leader: ((cluster: string) => string | null) | null = null;
   result: AppendResult | Error = { ok: true };
@@ -43,6 +45,10 @@ export class Receiver {
         if (this.result instanceof Error) throw this.result;
         if (this.result.ok) this.records.push(...records);
         return this.result;
+      },
+      describe: (_tenant, families) => {
+        this.families.push(...families);
+        return Promise.resolve();
       },
       count: (event, n = 1) => {
         this.counts[event] = (this.counts[event] ?? 0) + n;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
-import { DEFAULT_RECEIVE_LIMITS } from '../../src/receive/limits.ts';
+import { DEFAULT_RECEIVE_LIMITS, FAMILIES_MAX } from '../../src/receive/limits.ts';
 import { hexOf, STALE } from '../encoding/remote-write/cases.ts';
 import { double, v1, v2 } from '../encoding/remote-write/oracle.ts';
 import { message1, message2, NOW, Receiver, series1, series2 } from './receiver.ts';
@@ -61,13 +61,40 @@ describe('a good request', () => {
     }
   });
 
-  it('without a sample is 204 and appends nothing; its metadata is counted', async () => {
+  it('without a sample is 204 and appends nothing; its metadata is kept by itself', async () => {
     const receiver = new Receiver();
     expect((await receiver.send(1, new Uint8Array(0))).status).toBe(204);
     expect((await receiver.send(2, v2.encode({ symbols: [''] }))).status).toBe(204);
-    expect((await receiver.send(1, v1.encode({ metadata: [{ help: 'a' }, { help: 'b' }] }))).status).toBe(204);
+    const metadata = [
+      { type: 1, metricFamilyName: 'a_total', help: 'A.', unit: 'seconds' },
+      { type: 99, metricFamilyName: 'b' },
+      { help: 'of nothing' },
+    ];
+    expect((await receiver.send(1, v1.encode({ metadata }))).status).toBe(204);
     expect(receiver.appends).toEqual([]);
-    expect(receiver.counts).toEqual({ 'requests:204': 3, metadata_ignored: 2 });
+    expect(receiver.counts).toEqual({ 'requests:204': 3, metadata_in: 2 });
+    expect(receiver.families).toEqual([
+      { metric: 'a_total', type: 'counter', help: 'A.', unit: 'seconds' },
+      { metric: 'b', type: 'unknown', help: '', unit: '' },
+    ]);
+  });
+
+  it('of metadata beside samples is one record, from which the digest takes both', async () => {
+    const receiver = new Receiver();
+    const metadata = [{ type: 1, metricFamilyName: 'a' }];
+    expect((await receiver.send(1, v1.encode({ timeseries: [series1('a')], metadata }))).status).toBe(204);
+    expect([receiver.records.length, receiver.families.length]).toEqual([1, 0]);
+  });
+
+  it('of metadata that is damaged, or of more than is kept', async () => {
+    const receiver = new Receiver();
+    // A field of bytes that ends behind the message it is in.
+    const damaged = await receiver.send(1, Uint8Array.of(0x1a, 2, 0x12, 9));
+    expect([damaged.status, receiver.families.length]).toEqual([400, 0]);
+    const many = Array.from({ length: FAMILIES_MAX + 5 }, (_, i) => ({ metricFamilyName: `m${i}` }));
+    expect((await receiver.send(1, v1.encode({ metadata: many }))).status).toBe(204);
+    expect(receiver.families).toHaveLength(FAMILIES_MAX);
+    expect(receiver.counts['metadata_left_out']).toBe(5);
   });
 
   it('of exemplars alone is logged', async () => {

@@ -22,7 +22,7 @@ export class TooManyError extends DecodeError {
 
 /**
  * What one message may hold. On the wire an empty series, a sample of defaults, an empty symbol, a label of two references take two bytes
- * each, and in the columns 33, 16, 8 and 24: without bounds a message of 32 MiB would take 500. With them the columns stay
+ * each, and in the columns 45, 16, 8 and 24: without bounds a message of 32 MiB would take 500. With them the columns stay
  * below 60 MiB, and only for a message that really holds that many. They are far above what senders make (10,000 samples a request at most).
  */
 export const COUNT_MAX = {
@@ -67,6 +67,10 @@ export class Decoded {
   exemplarCount = new Uint32Array(0);
   /** 0, or why the series cannot be taken (bad.ts). Its labels are then incomplete. */
   bad = new Uint8Array(0);
+  /** 2.0 only, stale after a 1.0 message: what is said of its metric, 0 where nothing is. */
+  metadataType = new Uint32Array(0);
+  helpRef = new Uint32Array(0);
+  unitRef = new Uint32Array(0);
 
   // Per label: byte ranges of its text.
   nameStart = new Uint32Array(0);
@@ -125,6 +129,9 @@ export class Decoded {
     this.sampleEnd = widened(this.sampleEnd, capacity);
     this.histogramEnd = widened(this.histogramEnd, capacity);
     this.exemplarCount = widened(this.exemplarCount, capacity);
+    this.metadataType = widened(this.metadataType, capacity);
+    this.helpRef = widened(this.helpRef, capacity);
+    this.unitRef = widened(this.unitRef, capacity);
     const bad = new Uint8Array(capacity);
     bad.set(this.bad);
     this.bad = bad;
@@ -147,7 +154,7 @@ export class Decoded {
     if (s === this.seriesStart.length) this.#reserveSeries(1);
     this.seriesStart[s] = start;
     this.seriesEnd[s] = end;
-    this.exemplarCount[s] = 0;
+    this.exemplarCount[s] = this.metadataType[s] = this.helpRef[s] = this.unitRef[s] = 0;
     this.bad[s] = 0;
     return s;
   }

@@ -29,6 +29,7 @@ const SERIES_HISTOGRAM = tagOf(3, BYTES);
 const SERIES_EXEMPLAR = tagOf(4, BYTES);
 const SERIES_METADATA = tagOf(5, BYTES);
 
+const METADATA_TYPE = tagOf(1, VARINT);
 const METADATA_HELP_REF = tagOf(3, VARINT);
 const METADATA_UNIT_REF = tagOf(4, VARINT);
 
@@ -178,7 +179,9 @@ function readExemplar(cursor: Cursor, end: number, out: Decoded, series: number)
 function readMetadata(cursor: Cursor, end: number, out: Decoded, series: number): void {
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
-    if (tag === METADATA_HELP_REF || tag === METADATA_UNIT_REF) checkRef(cursor.uint32(end), out, series);
+    if (tag === METADATA_TYPE) out.metadataType[series] = cursor.uint32(end);
+    else if (tag === METADATA_HELP_REF) checkRef((out.helpRef[series] = cursor.uint32(end)), out, series);
+    else if (tag === METADATA_UNIT_REF) checkRef((out.unitRef[series] = cursor.uint32(end)), out, series);
     else cursor.skip(tag, end);
   }
 }

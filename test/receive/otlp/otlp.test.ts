@@ -51,20 +51,7 @@ async function send(
   const response = await handleOtlp(
     new Request('http://narthex/', { method: 'POST', body: bytes as BodyInit, headers }),
     'acme',
-    {
-      limits: receiver.limits,
-      hashSeries: false,
-      leader: receiver.leader,
-      nowMs: NOW,
-      config: () => Promise.resolve(init.config ?? configOf('{}')),
-      append: async (tenant, records) => {
-        receiver.appends.push({ tenant, records: records.length });
-        if (receiver.result instanceof Error) throw receiver.result;
-        if (receiver.result.ok) receiver.records.push(...records);
-        return receiver.result;
-      },
-      count: (event, n = 1) => void (receiver.counts[event] = (receiver.counts[event] ?? 0) + n),
-    },
+    { ...receiver.deps(), config: () => Promise.resolve(init.config ?? configOf('{}')) },
   );
   const text = await response.text();
   return {
