@@ -109,9 +109,9 @@ export class Agent extends ForwardingObject implements AgentDoor {
         const scraped = page.scrape(target, external, result, builder);
         if (scraped.changed) changed.set(key, page);
         const { slotMs, timestampMs, durationMs } = result;
-        const { samples, error } = scraped;
-        const last = { slotMs, timestampMs, durationMs, intervalMs, samples, error };
-        enter(journal, key, hung === undefined ? last : { ...last, hung });
+        const { samples, error, series } = scraped;
+        const last = { slotMs, timestampMs, durationMs, intervalMs, samples, error, series };
+        enter(journal, key, hung === undefined ? last : { ...last, hung }, scraped);
       });
       this.#append(nowMs, builder, journal, () => {
         for (const [key, page] of changed) this.#pages.set(key, page.encode());
@@ -172,6 +172,9 @@ export class Agent extends ForwardingObject implements AgentDoor {
       highestMs: journal.highestMs,
       scrapes: journal.scrapes,
       scrapesRefused: journal.refused,
+      scrapeCounts: journal.counts ?? {},
+      intervals: journal.intervals ?? {},
+      activeSeries: Object.values(journal.targets).reduce((sum, { series = 0 }) => sum + series, 0),
       journal,
     };
   }

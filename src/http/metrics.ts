@@ -7,6 +7,7 @@
  * receiver's. Nothing here is labelled by target, series or range: those grow without bound.
  */
 
+import { formatDuration } from '../config/duration.ts';
 import { Exposition } from './exposition.ts';
 import { redactedUrl } from './humanise.ts';
 import type { AgentStatus, BlockStatus, ConsumerStatus, IngesterStatus, LogStatus, SystemStatus } from './status.ts';
@@ -27,7 +28,15 @@ export function renderMetrics(status: SystemStatus, extra: MetricsExtra): string
   const out = new Exposition();
   deployment(out, status, extra);
   discoveryMetrics(out, status);
-  for (const agent of status.agents) agentMetrics(out, agent);
+  poolMetrics(out, status);
+  for (const agent of status.agents) {
+    agentMetrics(out, agent);
+    targetMetrics(
+      out,
+      agent,
+      status.scrapePools.map(({ job }) => job),
+    );
+  }
   for (const ingester of status.ingesters) ingesterMetrics(out, ingester);
   blockMetrics(out, status.blocks);
   memoryMetrics(out, extra.counters);
@@ -38,6 +47,8 @@ function deployment(out: Exposition, status: SystemStatus, extra: MetricsExtra):
   out
     .gauge('prometheus_build_info', 'Always 1, with the version of Narthex that answers.')
     .add(1, { version: extra.version, application: 'narthex' });
+  // Whoever gets this answer was answered with a configuration that can be read.
+  out.gauge('prometheus_ready', 'Whether the configuration in force can be read, and so can everything run.').add(1);
   out
     .gauge('prometheus_config_last_reload_successful', `Whether the last reload was successful. ${IN_MEMORY}`)
     .add(extra.lastReloadOk === false ? 0 : 1);
@@ -50,6 +61,14 @@ function deployment(out: Exposition, status: SystemStatus, extra: MetricsExtra):
   out
     .gauge('narthex_config_version', 'Version of the configuration in force, with where it came from.')
     .add(status.config.version, { source: status.config.source });
+}
+
+function poolMetrics(out: Exposition, { scrapePools }: SystemStatus): void {
+  const limit = out.gauge(
+    'prometheus_target_scrape_pool_target_limit',
+    'Maximum number of targets allowed in this scrape pool; 0 is no limit.',
+  );
+  for (const { job, targetLimit } of scrapePools) limit.add(targetLimit, { scrape_job: job });
 }
 
 /** Prometheus' names; `config` is the job. The time of an update is of one that changed something. */
@@ -89,7 +108,16 @@ function agentMetrics(out: Exposition, agent: AgentStatus): void {
   out
     .counter('prometheus_agent_samples_appended_total', 'Samples that were scraped and appended to the log.')
     .add(agent.log.samplesIn, { ...of, type: 'float' });
-  targetMetrics(out, agent);
+  out
+    .gauge(
+      'prometheus_agent_active_series',
+      'Series that targets had in their last scrape, their report series among them.',
+    )
+    .add(agent.activeSeries, of);
+  out
+    .counter('prometheus_agent_exemplars_appended_total', 'Exemplars that were scraped and appended to the log.')
+    .add(agent.scrapeCounts['exemplars'] ?? 0, of);
+  scrapeMetrics(out, agent);
   out.counter('narthex_scrapes_total', 'Scrapes that were appended, successful or not.').add(agent.scrapes, of);
   const refused = out.counter('narthex_scrapes_refused_total', 'Scrapes that were not appended, by reason.');
   for (const [reason, n] of Object.entries(agent.scrapesRefused)) refused.add(n, { ...of, reason });
@@ -112,8 +140,8 @@ function agentMetrics(out: Exposition, agent: AgentStatus): void {
   }
 }
 
-function targetMetrics(out: Exposition, agent: AgentStatus): void {
-  const pools = new Map<string, number>();
+function targetMetrics(out: Exposition, agent: AgentStatus, jobs: readonly string[]): void {
+  const pools = new Map<string, number>(jobs.map((job) => [job, 0]));
   const health = { up: 0, down: 0, unknown: 0 };
   for (const target of agent.targets) {
     pools.set(target.job, (pools.get(target.job) ?? 0) + 1);
@@ -123,6 +151,45 @@ function targetMetrics(out: Exposition, agent: AgentStatus): void {
   for (const [job, n] of pools) poolTargets.add(n, { agent: agent.name, scrape_job: job });
   const targets = out.gauge('narthex_targets', 'Targets by health; unknown is one that was not scraped yet.');
   for (const [state, n] of Object.entries(health)) targets.add(n, { agent: agent.name, health: state });
+}
+
+/** Counters of Prometheus that are stored with the event here, and so exact. What it counts and Narthex does not is not here. */
+const SCRAPE_COUNTERS: readonly (readonly [count: string, name: string, help: string])[] = [
+  [
+    'sample_limit',
+    'scrapes_exceeded_sample_limit',
+    'Total number of scrapes that hit the sample limit and were rejected.',
+  ],
+  ['body_size_limit', 'scrapes_exceeded_body_size_limit', 'Total number of scrapes that hit the body size limit'],
+  [
+    'label_limit',
+    'scrape_pool_exceeded_label_limits',
+    'Total number of scrapes that hit a label limit and were rejected.',
+  ],
+  [
+    'duplicates',
+    'scrapes_sample_duplicate_timestamp',
+    'Total number of samples rejected: their series stood twice in one scrape.',
+  ],
+  [
+    'out_of_bounds',
+    'scrapes_sample_out_of_bounds',
+    'Total number of samples rejected due to timestamp falling outside of the time bounds.',
+  ],
+];
+
+function scrapeMetrics(out: Exposition, { name: agent, scrapeCounts, intervals }: AgentStatus): void {
+  for (const [count, name, help] of SCRAPE_COUNTERS)
+    out.counter(`prometheus_target_${name}_total`, help).add(scrapeCounts[count] ?? 0, { agent });
+  for (const [intervalMs, { sumMs, count }] of Object.entries(intervals)) {
+    out.summary(
+      'prometheus_target_interval_length_seconds',
+      'Actual intervals between scrapes, by the timestamps of their samples.',
+      sumMs / 1000,
+      count,
+      { agent, interval: formatDuration(Number(intervalMs)) },
+    );
+  }
 }
 
 /** Prometheus' queue metrics, which its alerts and dashboards read. */

@@ -101,6 +101,12 @@ export interface AgentStatus {
   /** Scrapes appended, and those refused, by reason; stored with the event. */
   readonly scrapes: number;
   readonly scrapesRefused: Readonly<Record<string, number>>;
+  /** Totals that are stored with the event: limits that failed a scrape, samples left out, exemplars (src/scrape/journal.ts). */
+  readonly scrapeCounts: Readonly<Record<string, number>>;
+  /** By interval in ms: the time between the timestamps of two scrapes of a target, summed in ms, and how often. */
+  readonly intervals: Readonly<Record<string, { readonly sumMs: number; readonly count: number }>>;
+  /** Series that targets had in their last scrape. */
+  readonly activeSeries: number;
 }
 
 /** Samples of one block range in segments, not yet in a block. Times are Unix ms, end exclusive. */

@@ -14,6 +14,8 @@ export interface TargetJournal {
   readonly intervalMs?: number;
   readonly samples: number;
   readonly error: string | null;
+  /** Series that it has, the report series among them; not known of scrapes that an earlier version logged. */
+  readonly series?: number;
   /** Of one that hung: when it was asked. */
   readonly hung?: Asked;
 }
@@ -24,6 +26,18 @@ export interface Journal {
   scrapes: number;
   readonly refused: Record<string, number>;
   highestMs: number | null;
+  /** Totals since this is counted, by what they count. */
+  counts?: Record<string, number>;
+  /** By interval in ms: how long it really was between the timestamps of two scrapes of a target, summed in ms, and how often. */
+  intervals?: Record<string, { readonly sumMs: number; readonly count: number }>;
+}
+
+/** What a scrape adds to the totals. */
+export interface Tally {
+  readonly limit: 'sample_limit' | 'label_limit' | 'body_size_limit' | null;
+  readonly duplicates: number;
+  readonly outOfBounds: number;
+  readonly exemplars: number;
 }
 
 /** Errors of all targets must fit a row together. */
@@ -37,7 +51,17 @@ export function decodeJournal(bytes: Uint8Array | null): Journal {
 export const encodeJournal = (journal: Journal): Uint8Array => new TextEncoder().encode(JSON.stringify(journal));
 
 /** Enters a scrape that goes into the log. */
-export function enter(journal: Journal, key: string, scrape: TargetJournal): void {
+export function enter(journal: Journal, key: string, scrape: TargetJournal, tally: Tally): void {
+  const last = journal.targets[key];
+  if (last !== undefined && last.intervalMs === scrape.intervalMs && scrape.intervalMs !== undefined) {
+    const intervals = (journal.intervals ??= {});
+    const { sumMs, count } = intervals[scrape.intervalMs] ?? { sumMs: 0, count: 0 };
+    intervals[scrape.intervalMs] = { sumMs: sumMs + scrape.timestampMs - last.timestampMs, count: count + 1 };
+  }
+  if (tally.limit !== null) count(journal, tally.limit, 1);
+  count(journal, 'duplicates', tally.duplicates);
+  count(journal, 'out_of_bounds', tally.outOfBounds);
+  count(journal, 'exemplars', tally.exemplars);
   journal.targets[key] = { ...scrape, error: scrape.error?.slice(0, ERROR_CHARACTERS_MAX) ?? null };
   journal.scrapes++;
   journal.highestMs = Math.max(journal.highestMs ?? scrape.timestampMs, scrape.timestampMs);
@@ -51,6 +75,12 @@ export function endOf(last: TargetJournal | undefined, nowMs: number): { dueMs: 
   if (last?.intervalMs === undefined) return { dueMs: nowMs, markerMs: Math.max(nowMs, (last?.timestampMs ?? 0) + 1) };
   const { slotMs, timestampMs, intervalMs } = last;
   return { dueMs: slotMs + 2.1 * intervalMs, markerMs: Math.max(slotMs + intervalMs, timestampMs + 1) };
+}
+
+function count(journal: Journal, what: string, n: number): void {
+  if (n === 0) return;
+  const counts = (journal.counts ??= {});
+  counts[what] = (counts[what] ?? 0) + n;
 }
 
 export function refuse(journal: Journal, reason: string): void {

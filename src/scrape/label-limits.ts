@@ -22,6 +22,7 @@ export function checkLabelLimits(labels: ReadonlyMap<string, string>, limits: La
   if (labelLimit > 0 && names.length > labelLimit) {
     throw new PageError(
       `label_limit exceeded (metric: ${metric}, number of labels: ${names.length}, limit: ${labelLimit})`,
+      'label_limit',
     );
   }
   if (labelNameLengthLimit === 0 && labelValueLengthLimit === 0) return;
@@ -30,6 +31,7 @@ export function checkLabelLimits(labels: ReadonlyMap<string, string>, limits: La
     if (labelNameLengthLimit > 0 && nameBytes > labelNameLengthLimit) {
       throw new PageError(
         `label_name_length_limit exceeded (metric: ${metric}, label name: ${cut(name)}, length: ${nameBytes}, limit: ${labelNameLengthLimit})`,
+        'label_limit',
       );
     }
     const value = labels.get(name)!;
@@ -37,6 +39,7 @@ export function checkLabelLimits(labels: ReadonlyMap<string, string>, limits: La
     if (labelValueLengthLimit > 0 && valueBytes > labelValueLengthLimit) {
       throw new PageError(
         `label_value_length_limit exceeded (metric: ${metric}, label name: ${cut(name)}, value: ${JSON.stringify(cut(value))}, length: ${valueBytes}, limit: ${labelValueLengthLimit})`,
+        'label_limit',
       );
     }
   }

@@ -13,7 +13,7 @@ import { Entries } from './entries.ts';
 import { type Exemplar, Exemplars } from './exemplars.ts';
 import type { Families } from './families.ts';
 import type { ScrapeResult } from './fetch.ts';
-import { PageError } from './labels.ts';
+import { PageError, type PageLimit } from './page-error.ts';
 import { putBits } from './number.ts';
 import { decodeState, emptyState, encodeState, type PageState } from './page-codec.ts';
 import { type PageLimits, readBody, Reading } from './reading.ts';
@@ -40,6 +40,11 @@ export interface PageScrape {
   readonly duplicates: number;
   readonly outOfBounds: number;
   readonly staleMarkers: number;
+  readonly exemplars: number;
+  /** The limit that failed the scrape; null when none did. */
+  readonly limit: PageLimit | 'body_size_limit' | null;
+  /** Series that the target has now, the report series among them. */
+  readonly series: number;
 }
 
 export class Page {
@@ -77,9 +82,14 @@ export class Page {
     const familyCount = state.families.count;
 
     let error = result.error;
+    let limit: PageScrape['limit'] = result.bodyBytes < 0 ? 'body_size_limit' : null;
     // An empty body is no fault: the target has no series now. What is known of them is kept.
     const read = error === null && result.body !== null && result.body.length > 0;
-    if (read) error = this.#read(result, target, external, entries, reading);
+    if (read) {
+      const fault = this.#read(result, target, external, entries, reading);
+      error = fault === null ? null : fault.message;
+      if (fault instanceof PageError) limit = fault.limit;
+    }
     const taken = read && error === null;
     const health = error === null ? 'up' : 'down';
 
@@ -87,9 +97,10 @@ export class Page {
     const emitter = new Emitter(out, state.symbols, constantBytes(context));
     if (taken) {
       emitSamples(emitter, entries, reading, state, this.#exemplars.fresh);
-      this.#exemplars.commit();
     }
     const markerMs = Math.max(result.timestampMs, state.lastMs + 1);
+    const exemplars = taken ? this.#exemplars.fresh.length : 0;
+    if (taken) this.#exemplars.commit();
     let staleMarkers = 0;
     if (state.live) {
       staleMarkers = emitStale(
@@ -111,7 +122,8 @@ export class Page {
     state.lastMs = Math.max(state.lastMs, result.timestampMs);
     this.#tidy(familyCount, renewed);
     const { scraped: samples, duplicates, outOfBounds } = reading;
-    return { changed, samples, error, health, duplicates, outOfBounds, staleMarkers };
+    const series = reports.length + (taken ? seriesCount(state.entries) : 0);
+    return { changed, samples, error, health, duplicates, outOfBounds, staleMarkers, exemplars, limit, series };
   }
 
   /** What the target says of its metric families. */
@@ -136,7 +148,7 @@ export class Page {
     external: Labels,
     entries: Entries,
     reading: Reading,
-  ): string | null {
+  ): TextError | PageError | null {
     const { families, symbols } = this.#state;
     const entryCount = entries.count;
     const familyCount = families.count;
@@ -154,7 +166,7 @@ export class Page {
       entries.truncate(entryCount);
       families.truncate(familyCount);
       reading.seriesAdded = 0;
-      return error.message;
+      return error;
     }
   }
 
@@ -167,6 +179,13 @@ export class Page {
     if (renewed) symbols.settled = symbols.count;
     else if (symbols.count > 2 * symbols.settled + 1000) this.#state = decodeState(encodeState(this.#state));
   }
+}
+
+/** Label sets that are exposed, each once. */
+function seriesCount(entries: Entries): number {
+  let count = 0;
+  for (let i = 0; i < entries.count; i++) if (entries.series[i] === i && !entries.isDropped(i)) count++;
+  return count;
 }
 
 /** All that the labels of the entries were made with, but what was exposed. */

@@ -214,6 +214,7 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   if (appended > sampleLimit) {
     throw new PageError(
       `sample limit exceeded: ${appended} samples, sample_limit is ${sampleLimit} (raise it, or let the target expose less)`,
+      'sample_limit',
     );
   }
 }

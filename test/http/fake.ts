@@ -99,6 +99,9 @@ export const agent = (over: Partial<AgentStatus> = {}): AgentStatus => ({
   highestMs: NOW - 5_000,
   scrapes: 1_420,
   scrapesRefused: {},
+  scrapeCounts: {},
+  intervals: {},
+  activeSeries: 93,
   ...over,
 });
 

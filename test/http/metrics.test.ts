@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Exposition } from '../../src/http/exposition.ts';
 import { renderMetrics } from '../../src/http/metrics.ts';
 import type { SystemStatus } from '../../src/http/status.ts';
-import { agent, consumer, ingester, NOW, system, target } from './fake.ts';
+import { agent, consumer, ingester, NOW, pool, system, target } from './fake.ts';
 
 const COUNTERS = {
   'requests:204': 7,
@@ -66,9 +66,12 @@ describe('/metrics', () => {
         remotes: [remote, consumer()],
         targets: [target(), target({ health: 'down' })],
         scrapesRefused: { epoch: 2 },
+        scrapeCounts: { sample_limit: 3, duplicates: 7, exemplars: 11 },
+        intervals: { '15000': { sumMs: 30_010, count: 2 } },
       }),
       agent({ name: 'eu' }),
     ],
+    scrapePools: [pool(), pool({ job: 'empty', targetLimit: 5 })],
   });
   const samples = parse(render(status));
   const of = '{agent="default",remote_name="mimir",url="https://me:xxxxx@mimir.example/push"';
@@ -80,6 +83,16 @@ describe('/metrics', () => {
     ['narthex_config_version{source="bucket"}', 3],
     ['prometheus_agent_samples_appended_total{agent="default",type="float"}', 123_456],
     ['prometheus_target_scrape_pool_targets{agent="default",scrape_job="narthex"}', 2],
+    ['prometheus_agent_active_series{agent="eu"}', 93],
+    ['prometheus_agent_exemplars_appended_total{agent="default"}', 11],
+    ['prometheus_target_scrapes_exceeded_sample_limit_total{agent="default"}', 3],
+    ['prometheus_target_scrapes_exceeded_body_size_limit_total{agent="default"}', 0],
+    ['prometheus_target_scrapes_sample_duplicate_timestamp_total{agent="default"}', 7],
+    ['prometheus_target_interval_length_seconds_sum{agent="default",interval="15s"}', 30.01],
+    ['prometheus_target_interval_length_seconds_count{agent="default",interval="15s"}', 2],
+    ['prometheus_target_scrape_pool_targets{agent="eu",scrape_job="empty"}', 0],
+    ['prometheus_target_scrape_pool_target_limit{scrape_job="empty"}', 5],
+    ['prometheus_ready', 1],
     ['narthex_targets{agent="default",health="down"}', 1],
     ['narthex_scrapes_refused_total{agent="default",reason="epoch"}', 2],
     [`prometheus_remote_storage_samples_in_total${of}}`, 2_000],

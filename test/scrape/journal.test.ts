@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { endOf } from '../../src/scrape/journal.ts';
+import { decodeJournal, encodeJournal, endOf, enter } from '../../src/scrape/journal.ts';
 
 const last = { slotMs: 100_000, timestampMs: 100_000, durationMs: 1, samples: 1, error: null, intervalMs: 15_000 };
 
@@ -14,4 +14,24 @@ test('one of which the interval is not known ends at once', () => {
   expect(endOf(older, 105_000)).toEqual({ dueMs: 105_000, markerMs: 105_000 });
   expect(endOf(older, 90_000).markerMs).toBe(100_001);
   expect(endOf(undefined, 105_000)).toEqual({ dueMs: 105_000, markerMs: 105_000 });
+});
+
+test('totals ride with it: limits, samples left out, exemplars, and how long it really was between scrapes', () => {
+  // One that an earlier version stored has none of them.
+  const journal = decodeJournal(new TextEncoder().encode('{"targets":{},"scrapes":5,"refused":{},"highestMs":1}'));
+  const tally = { limit: null, duplicates: 0, outOfBounds: 0, exemplars: 0 };
+  enter(journal, 'a', last, tally);
+  expect(journal).not.toHaveProperty('counts');
+  enter(journal, 'a', { ...last, timestampMs: 115_003 }, { ...tally, duplicates: 2, exemplars: 1 });
+  enter(journal, 'a', { ...last, timestampMs: 130_000 }, { ...tally, limit: 'sample_limit', duplicates: 1 });
+  // The interval was changed: what lies between is none of either.
+  enter(journal, 'a', { ...last, timestampMs: 131_000, intervalMs: 1_000 }, { ...tally, outOfBounds: 1 });
+  const { intervalMs: _, ...unknown } = last;
+  enter(journal, 'b', unknown, tally);
+  enter(journal, 'b', unknown, tally);
+  expect(decodeJournal(encodeJournal(journal))).toMatchObject({
+    scrapes: 11,
+    counts: { duplicates: 3, exemplars: 1, sample_limit: 1, out_of_bounds: 1 },
+    intervals: { 15000: { sumMs: 30_000, count: 2 } },
+  });
 });
