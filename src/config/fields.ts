@@ -99,6 +99,12 @@ export const positive = field('a whole number, 1 or more', (value) => {
   return /^[0-9]+$/.test(value) && Number.isSafeInteger(number) && number > 0 ? number : fail();
 });
 
+/** As YAML spells floating-point numbers. */
+export const number = field('a number', (value) => {
+  const parsed = Number(value);
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value) && Number.isFinite(parsed) ? parsed : fail();
+});
+
 export const size = field('a size like 10MB', parseSize);
 
 /** Milliseconds of a duration; 0 where Prometheus takes 0 for "not set". */

@@ -23,8 +23,6 @@ const NO_PROXY = 'Workers cannot fetch through a proxy';
 const NO_TLS = 'Workers decide about TLS themselves: versions, names and public certificate authorities';
 const NO_FILES = 'a Worker has no files';
 const NO_ZOOKEEPER = 'Workers cannot speak to ZooKeeper';
-const NO_NATIVE = 'Narthex scrapes classic histograms only: native histograms are not scraped yet';
-const NATIVE = 'scrape_native_histograms always_scrape_classic_histograms convert_classic_histograms_to_nhcb';
 const NO_MANAGER = 'Narthex has no secret manager';
 
 function keys(section: string, plan: KnownKey['plan'], why: string, names: string): KnownKey[] {
@@ -57,16 +55,9 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('', 'never', 'use the observability that Workers bring', 'tracing'),
   ...keys('', 'never', 'there is no Go runtime', 'runtime'),
 
-  ...keys('global', 'later', NO_NATIVE, NATIVE),
   ...keys('global', 'never', NO_RULES, 'evaluation_interval rule_query_offset'),
   ...keys('global', 'never', NO_FILES, 'query_log_file'),
 
-  ...keys(
-    'scrape_configs',
-    'later',
-    NO_NATIVE,
-    `${NATIVE} native_histogram_bucket_limit native_histogram_min_bucket_factor`,
-  ),
   ...keys(
     'scrape_configs',
     'later',

@@ -42,6 +42,8 @@ const DEFAULT_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = [
   'PrometheusText1.0.0',
   'PrometheusText0.0.4',
 ];
+/** Native histograms are in no other format. */
+const NATIVE_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = ['PrometheusProto', ...DEFAULT_SCRAPE_PROTOCOLS];
 const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
 
 /**
@@ -96,6 +98,7 @@ function toScrapeConfig(
 ): ScrapeConfig {
   const scrapeIntervalMs = parsed.scrape_interval || globalIntervalMs;
   const names = namesOf(parsed, global);
+  const scrapeNativeHistograms = parsed.scrape_native_histograms ?? global.scrape_native_histograms ?? false;
   return {
     jobName: parsed.job_name,
     scrapeIntervalMs,
@@ -106,7 +109,10 @@ function toScrapeConfig(
     honorLabels: parsed.honor_labels ?? false,
     honorTimestamps: parsed.honor_timestamps ?? true,
     enableCompression: parsed.enable_compression ?? true,
-    scrapeProtocols: parsed.scrape_protocols ?? global.scrape_protocols ?? DEFAULT_SCRAPE_PROTOCOLS,
+    scrapeProtocols:
+      parsed.scrape_protocols ??
+      global.scrape_protocols ??
+      (scrapeNativeHistograms ? NATIVE_SCRAPE_PROTOCOLS : DEFAULT_SCRAPE_PROTOCOLS),
     fallbackScrapeProtocol: parsed.fallback_scrape_protocol ?? null,
     ...names,
     followRedirects: parsed.follow_redirects ?? true,
@@ -121,6 +127,13 @@ function toScrapeConfig(
     labelValueLengthLimit: parsed.label_value_length_limit || global.label_value_length_limit || 0,
     targetLimit: parsed.target_limit || global.target_limit || 0,
     keepDroppedTargets: parsed.keep_dropped_targets || global.keep_dropped_targets || 0,
+    scrapeNativeHistograms,
+    alwaysScrapeClassicHistograms:
+      parsed.always_scrape_classic_histograms ?? global.always_scrape_classic_histograms ?? false,
+    convertClassicHistogramsToNhcb:
+      parsed.convert_classic_histograms_to_nhcb ?? global.convert_classic_histograms_to_nhcb ?? false,
+    nativeHistogramBucketLimit: parsed.native_histogram_bucket_limit ?? 0,
+    nativeHistogramMinBucketFactor: parsed.native_histogram_min_bucket_factor ?? 0,
     scrapeFailureLogFile: parsed.scrape_failure_log_file || global.scrape_failure_log_file || '',
     ...toCredentials(parsed),
     ...toOAuth2(parsed.oauth2),

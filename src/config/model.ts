@@ -104,6 +104,15 @@ export interface ScrapeConfig extends Credentials {
   readonly targetLimit: number;
   /** How many dropped targets the API shows; 0 is no limit. */
   readonly keepDroppedTargets: number;
+  readonly scrapeNativeHistograms: boolean;
+  /** Also where there is a native histogram for them. */
+  readonly alwaysScrapeClassicHistograms: boolean;
+  /** Native histograms with custom buckets are made of classic ones. */
+  readonly convertClassicHistogramsToNhcb: boolean;
+  /** A native histogram with more is reduced to a lower resolution; 0 is no limit. */
+  readonly nativeHistogramBucketLimit: number;
+  /** A native histogram whose buckets grow by less is reduced to a lower resolution; 1 or less is no limit. */
+  readonly nativeHistogramMinBucketFactor: number;
   /** Not empty: each scrape that fails is a line of the deployment's log. */
   readonly scrapeFailureLogFile: string;
   readonly staticConfigs: readonly StaticConfig[];

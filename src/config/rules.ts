@@ -235,8 +235,8 @@ function checkFailureLog(section: Mapping, path: Path, report: Report): void {
 function checkSends(remote: Mapping, path: Path, report: Report): void {
   const say = (keys: readonly string[], expected: string, hint: string): void =>
     report([...path, ...keys], { expected, hint, level: 'warning', part: 'key' });
-  if (/^(y|yes|on|true)$/i.test(String(remote['send_native_histograms']))) {
-    say(['send_native_histograms'], 'false', 'Narthex scrapes none yet: there is nothing to send');
+  if (/^(n|no|off|false)$/i.test(String(remote['send_native_histograms']))) {
+    say(['send_native_histograms'], 'true', 'native histograms are part of what is logged, and are always sent');
   }
   if (/^(n|no|off|false)$/i.test(String(remote['send_exemplars']))) {
     say(['send_exemplars'], 'true', 'exemplars are part of what is logged, and are always sent');

@@ -13,6 +13,7 @@ import {
   labels,
   metricsPath,
   nonEmpty,
+  number,
   oneOf,
   only,
   params,
@@ -51,6 +52,13 @@ const scrapeLimits = {
   scrape_failure_log_file: z.optional(text),
 };
 
+/** Likewise. */
+const histograms = {
+  scrape_native_histograms: z.optional(flag),
+  always_scrape_classic_histograms: z.optional(flag),
+  convert_classic_histograms_to_nhcb: z.optional(flag),
+};
+
 const global = mapping({
   scrape_interval: z.optional(interval),
   scrape_timeout: z.optional(duration),
@@ -59,6 +67,7 @@ const global = mapping({
   metric_name_escaping_scheme: z.optional(escapingScheme),
   external_labels: z.optional(labels),
   ...scrapeLimits,
+  ...histograms,
 });
 
 const staticConfig = mapping({ targets: list(target), labels: z.optional(labels) });
@@ -108,6 +117,9 @@ const scrapeConfig = mapping({
   metric_name_validation_scheme: z.optional(validationScheme),
   metric_name_escaping_scheme: z.optional(escapingScheme),
   ...scrapeLimits,
+  ...histograms,
+  native_histogram_bucket_limit: z.optional(whole),
+  native_histogram_min_bucket_factor: z.optional(number),
   follow_redirects: z.optional(flag),
   enable_http2: z.optional(flag),
   http_headers: z.optional(httpHeaders),

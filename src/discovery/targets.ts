@@ -16,6 +16,9 @@ import { identityOf, keyOf, SELF, type Target } from '../scrape/target.ts';
 import { ADDRESS, type DiscoveredGroups, merged, NOTHING_DISCOVERED, type TargetGroup } from './group.ts';
 
 const PARAM = '__param_';
+const CONVERT = '__convert_classic_histograms_to_nhcb__';
+const CLASSIC = '__always_scrape_classic_histograms__';
+const NATIVE = '__scrape_native_histograms__';
 
 /** A target that relabelling dropped. */
 export interface DroppedTarget {
@@ -90,6 +93,9 @@ function discoveredLabels(config: ScrapeConfig, target: Labels, group: Labels): 
     ['__scrape_timeout__', formatDuration(config.scrapeTimeoutMs)],
     ['__metrics_path__', config.metricsPath],
     ['__scheme__', config.scheme],
+    [CONVERT, String(config.convertClassicHistogramsToNhcb)],
+    [CLASSIC, String(config.alwaysScrapeClassicHistograms)],
+    [NATIVE, String(config.scrapeNativeHistograms)],
     ...firstParams,
     ...own.map(({ name, value }): [string, string] => [name, value]),
   ]);
@@ -116,6 +122,12 @@ function targetsOfOne(
   if (scheme !== 'http' && scheme !== 'https') return [`scheme ${JSON.stringify(scheme)} is neither http nor https`];
   const times = timesOf(all);
   if (typeof times === 'string') return [times];
+  const convert = flagOf(all, CONVERT, config.convertClassicHistogramsToNhcb);
+  const classic = flagOf(all, CLASSIC, config.alwaysScrapeClassicHistograms);
+  const native = flagOf(all, NATIVE, config.scrapeNativeHistograms);
+  if (typeof convert === 'string') return [`error parsing convert classic histograms to nhcb: ${convert}`];
+  if (typeof classic === 'string') return [`error parsing always scrape classic histograms: ${classic}`];
+  if (typeof native === 'string') return [`error parsing scrape native histograms: ${native}`];
 
   const own = labelsFrom([
     ['instance', address],
@@ -134,6 +146,7 @@ function targetsOfOne(
       discovered,
       ...times,
       offsetMs: offsetOf(seed + identity, times.intervalMs),
+      histograms: { native, classic, convert },
       config,
       route,
     };
@@ -166,6 +179,18 @@ function timesOf(labels: Labels): { intervalMs: number; timeoutMs: number } | st
     return `scrape timeout cannot be greater than scrape interval ("${timeout}" > "${interval}")`;
   }
   return { intervalMs, timeoutMs };
+}
+
+/** Go's `strconv.ParseBool`. */
+const TRUE = /^(1|t|T|TRUE|true|True)$/;
+const FALSE = /^(0|f|F|FALSE|false|False)$/;
+
+/** What the label says, the configuration when it says nothing, or the text that is neither true nor false. */
+function flagOf(labels: Labels, name: string, config: boolean): boolean | string {
+  const value = labelValue(labels, name);
+  if (value === '') return config;
+  if (TRUE.test(value)) return true;
+  return FALSE.test(value) ? false : JSON.stringify(value);
 }
 
 function parsed(duration: string): number | null {

@@ -20,11 +20,19 @@ export function reduceResolution(h: Histogram, schema: number): Histogram {
 
 /** The histogram without empty buckets, save in gaps of at most `emptyMax`, which are filled with empty ones. */
 export function compacted(h: Histogram, emptyMax: number): Histogram {
+  if (emptyMax === 0 && !hasEmpty(h)) return h;
   return withSides(h, (indexes, counts) => withoutEmpty(indexes, counts, emptyMax));
 }
 
 /** How many buckets a histogram has, on both sides. */
 export const bucketsOf = ({ values }: Histogram): number => values.length - AT_BUCKETS;
+
+function hasEmpty(h: Histogram): boolean {
+  const positiveEnd = AT_BUCKETS + bucketCount(h.positiveSpans);
+  return (
+    bucketCounts(h, AT_BUCKETS, positiveEnd).includes(0) || bucketCounts(h, positiveEnd, h.values.length).includes(0)
+  );
+}
 
 function withSides(h: Histogram, change: (indexes: Int32Array, counts: Float64Array) => Side): Histogram {
   const positiveEnd = AT_BUCKETS + bucketCount(h.positiveSpans);

@@ -5,6 +5,7 @@
  * The one invariant: offsets are into `bytes`, those of a series' key into `keys`, and hold until the next call of `next`.
  */
 
+import type { Histogram } from '../model/histogram.ts';
 import { canonicalBound } from './number.ts';
 import {
   BACKSLASH,
@@ -46,9 +47,10 @@ export abstract class PageCursor {
   keyEnd = 0;
   /** SERIES: the key is the one that was expected; `labels` must not be called then. */
   expected = false;
-  /** SERIES: the value's bits. */
+  /** SERIES: the value's bits, unless it is a histogram. */
   hi = 0;
   lo = 0;
+  histogram: Histogram | null = null;
   /** SERIES: an explicit timestamp, Unix ms. */
   hasTimestamp = false;
   timestamp = 0;
@@ -63,6 +65,9 @@ export abstract class PageCursor {
   /** SERIES: its exemplar as it stands there, or `exemplarEnd` 0: `bytes[exemplarStart, exemplarEnd)`. */
   exemplarStart = 0;
   exemplarEnd = 0;
+  /** SERIES, unless expected: four offsets a label, start and end of its name and of its value. */
+  offsets = new Int32Array(64);
+  offsetCount = 0;
   /** The exemplar's value, and its timestamp, Unix ms. */
   exemplarHi = 0;
   exemplarLo = 0;
@@ -73,9 +78,6 @@ export abstract class PageCursor {
   protected at = 0;
   /** Start of the line that an error is about. */
   protected line = 0;
-  /** Four offsets a label: start and end of its name and of its value. */
-  protected offsets = new Int32Array(64);
-  protected offsetCount = 0;
   readonly #view: DataView;
   /** Of the array that keys were expected from last; it is nearly always the same one. */
   #expect: Uint8Array;
@@ -112,6 +114,11 @@ export abstract class PageCursor {
   /** The labels of the exemplar, name and value in turn, in their order on the page. Throws TextError on invalid UTF-8. */
   exemplarLabels(out: string[]): void {
     out.length = 0;
+  }
+
+  /** Goes to another exemplar of the same SERIES, which only a histogram may have; false when there is none. Throws TextError. */
+  nextExemplar(): boolean {
+    return false;
   }
 
   /** Whether the bytes at `at` are those that are expected; there must be more than them. By fours: most of a known page is this. */

@@ -3,8 +3,12 @@
  * It lives as long as one call; the message may change under it at any sample.
  */
 
+import { Writer } from '../encoding/protobuf-writer.ts';
 import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
+import { writeHistogram } from '../encoding/remote-write/histogram-message.ts';
+import { HINT_UNKNOWN, staleHistogram } from '../model/histogram.ts';
 import { STALE_HI, STALE_LO } from '../model/sample.ts';
+import { AS_FLOAT, AS_FLOAT_HISTOGRAM } from './entries.ts';
 import type { Exemplar } from './exemplars.ts';
 import type { Symbols } from './symbols.ts';
 
@@ -23,8 +27,8 @@ export class Emitter {
   #helpRef = 0;
   #unit = '';
   #unitRef = 0;
-  /** The exemplar of the next sample. */
-  exemplar: Exemplar | null = null;
+  /** The exemplars of the next sample. */
+  readonly exemplars: Exemplar[] = [];
 
   /** `constantBytes`: what the labels that are not in a series' text take, about. */
   constructor(out: RequestBuilder, symbols: Symbols, constantBytes: number) {
@@ -46,12 +50,47 @@ export class Emitter {
     help = '',
     unit = '',
   ): void {
+    this.#prepare(refs, start, end, keyBytes, help, unit);
+    this.#out.add(this.#scratch, end - start, t, hi, lo, type, this.#helpRef, this.#unitRef);
+  }
+
+  /** As `add`, with a histogram: its message is `bytes[from, to)`. */
+  addHistogram(
+    refs: Uint32Array,
+    start: number,
+    end: number,
+    keyBytes: number,
+    t: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    type = 0,
+    help = '',
+    unit = '',
+  ): void {
+    this.#prepare(refs, start, end, keyBytes + to - from, help, unit);
+    this.#out.addHistogramMessage(this.#scratch, end - start, t, bytes, from, to, type, this.#helpRef, this.#unitRef);
+  }
+
+  /** Marks a series stale, as its last sample was: see entries.ts. */
+  stale(refs: Uint32Array, start: number, end: number, keyBytes: number, t: number, as = AS_FLOAT): void {
+    if (as === AS_FLOAT) {
+      this.add(refs, start, end, keyBytes, t, STALE_HI, STALE_LO);
+      return;
+    }
+    const message = new Writer();
+    writeHistogram(message, t, staleHistogram(as === AS_FLOAT_HISTOGRAM, HINT_UNKNOWN));
+    this.addHistogram(refs, start, end, keyBytes, t, message.bytes, 0, message.length);
+  }
+
+  /** Makes room for a series, and its references, in `#scratch`; its exemplars are added. */
+  #prepare(refs: Uint32Array, start: number, end: number, sampleBytes: number, help: string, unit: string): void {
     const out = this.#out;
     // More than it takes, since most texts are in the message already: then a message ends a little early.
-    const { exemplar } = this;
-    let bytes = keyBytes + this.#constantBytes + (end - start) * 8 + help.length * 3;
-    if (exemplar !== null) bytes += EXEMPLAR_BYTES_MAX;
-    out.reserve(bytes);
+    const { exemplars } = this;
+    out.reserve(
+      sampleBytes + this.#constantBytes + (end - start) * 8 + help.length * 3 + exemplars.length * EXEMPLAR_BYTES_MAX,
+    );
     if (out.generation !== this.#generation) this.#begin();
     const map = this.#refs;
     const count = end - start;
@@ -71,20 +110,17 @@ export class Emitter {
       this.#unit = unit;
       this.#unitRef = unit === '' ? 0 : out.symbol(unit);
     }
-    if (exemplar !== null) {
-      out.exemplar(
-        exemplar.labels.map((text) => out.symbol(text)),
-        exemplar.t,
-        exemplar.hi,
-        exemplar.lo,
-      );
-      this.exemplar = null;
+    if (exemplars.length > 0) {
+      for (const { labels, t, hi, lo } of exemplars) {
+        out.exemplar(
+          labels.map((text) => out.symbol(text)),
+          t,
+          hi,
+          lo,
+        );
+      }
+      exemplars.length = 0;
     }
-    out.add(scratch, count, t, hi, lo, type, this.#helpRef, this.#unitRef);
-  }
-
-  stale(refs: Uint32Array, start: number, end: number, keyBytes: number, t: number): void {
-    this.add(refs, start, end, keyBytes, t, STALE_HI, STALE_LO);
   }
 
   #begin(): void {

@@ -9,6 +9,15 @@
 
 import { hashOfBytes, hashOfRefs, HashTable } from './hash-table.ts';
 
+/**
+ * How a series goes stale when it is not there any more: not at all, or with a marker that is a float, a histogram, a histogram of floats, as its
+ * last sample was.
+ */
+export const UNTRACKED = 0;
+export const AS_FLOAT = 1;
+export const AS_HISTOGRAM = 2;
+export const AS_FLOAT_HISTOGRAM = 3;
+
 const UTF8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 export class Entries {
@@ -20,7 +29,7 @@ export class Entries {
   refs = new Uint32Array(0);
   refEnd = new Uint32Array(0);
   series = new Uint32Array(0);
-  /** On the entry that stands for a series: 1 when its last sample had no timestamp of its own, so that it can go stale. */
+  /** On the entry that stands for a series: how it goes stale; it does when its last sample had no timestamp of its own. */
   tracked = new Uint8Array(0);
   /** The family stamp under which `member` was judged; 0 for none. */
   judged = new Uint32Array(0);

@@ -8,6 +8,7 @@
 
 import { compareUtf8 } from '../model/labels.ts';
 import type { PageCursor } from './cursor.ts';
+import { doubleOf } from './number.ts';
 
 export interface Exemplar {
   /** Which sample of the reading it belongs to. */
@@ -23,38 +24,61 @@ export interface Exemplar {
 
 /** Characters of all names and values (`ExemplarMaxLabelSetLength`). */
 const CHARACTERS_MAX = 128;
+/** As many as there are samples at most; a histogram may have many. Further ones are left out. */
+const EXEMPLARS_MAX = 100_000;
 
 export class Exemplars {
   /** The exemplars of the page being read that are new, in the order of their samples. */
   fresh: Exemplar[] = [];
-  /** Series → its exemplar, in the last page that was taken and in the one being read. */
-  #last = new Map<string, string>();
-  #seen = new Map<string, string>();
+  /** Exemplars with their series, in the last page that was taken and in the one being read. */
+  #last = new Set<string>();
+  #seen = new Set<string>();
   readonly #labels: string[] = [];
 
   /** A new page is read; what the one before had counts only if it was committed. */
   begin(): void {
     this.fresh = [];
-    if (this.#seen.size > 0) this.#seen = new Map();
+    if (this.#seen.size > 0) this.#seen = new Set();
   }
 
-  /** Takes the exemplar that the cursor stands on. `t` is the sample's timestamp, for an exemplar without its own. Throws TextError. */
+  /** Takes the exemplars of the series that the cursor stands on. `t` is the sample's timestamp, for an exemplar without its own. Throws TextError. */
   take(cursor: PageCursor, series: string, sample: number, t: number): void {
+    const from = this.fresh.length;
+    do this.#takeOne(cursor, series, sample, t);
+    while (cursor.nextExemplar());
+    // A receiver takes them in this order alone.
+    if (this.fresh.length > from + 1) this.fresh.push(...this.fresh.splice(from).sort(compare));
+  }
+
+  #takeOne(cursor: PageCursor, series: string, sample: number, t: number): void {
+    const { exemplarHi: hi, exemplarLo: lo, exemplarHasTimestamp } = cursor;
+    // As in Prometheus: that of a histogram must say when it was.
+    if (cursor.histogram !== null && !exemplarHasTimestamp) return;
+    if (this.#seen.size >= EXEMPLARS_MAX) return;
     cursor.exemplarLabels(this.#labels);
     const labels = sorted(this.#labels);
     if (labels === null) return;
-    const { exemplarHi: hi, exemplarLo: lo, exemplarHasTimestamp } = cursor;
     const own = exemplarHasTimestamp ? cursor.exemplarTimestamp : null;
-    const identity = JSON.stringify([labels, hi, lo, own]);
-    this.#seen.set(series, identity);
-    if (this.#last.get(series) !== identity) this.fresh.push({ sample, labels, hi, lo, t: own ?? t });
+    const identity = JSON.stringify([labels, hi, lo, own]) + series;
+    if (this.#seen.has(identity)) return;
+    this.#seen.add(identity);
+    if (!this.#last.has(identity)) this.fresh.push({ sample, labels, hi, lo, t: own ?? t });
   }
 
   /** The page was taken. */
   commit(): void {
     this.#last = this.#seen;
-    this.#seen = new Map();
+    this.#seen = new Set();
   }
+}
+
+/** By time, then value, then labels, as Prometheus sorts them (model/exemplar, `Compare`). */
+function compare(a: Exemplar, b: Exemplar): number {
+  const [valueA, valueB] = [doubleOf(a), doubleOf(b)];
+  return (
+    a.t - b.t ||
+    (valueA < valueB ? -1 : valueA > valueB ? 1 : compareUtf8(a.labels.join('\xff'), b.labels.join('\xff')))
+  );
 }
 
 /** The labels by name, or null when they are not to be taken. */

@@ -86,10 +86,10 @@ export class OpenMetricsCursor extends PageCursor {
 
   override exemplarLabels(out: string[]): void {
     out.length = 0;
-    // The labels of the series are in the same place; who asks for both asks for those first.
-    this.offsetCount = 0;
+    const from = this.offsetCount;
     this.#exemplarLabels(this.exemplarStart);
-    for (let i = 0; i < this.offsetCount; i += 2) out.push(this.decode(this.offsets[i]!, this.offsets[i + 1]!));
+    for (let i = from; i < this.offsetCount; i += 2) out.push(this.decode(this.offsets[i]!, this.offsets[i + 1]!));
+    this.offsetCount = from;
   }
 
   /** A line that starts with `#`. */

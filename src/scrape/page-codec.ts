@@ -28,6 +28,10 @@ const LIVE = 1;
 const TRACKED = 1;
 const ALIAS = 2;
 const MEMBER = 4;
+const HISTOGRAM = 8;
+const FLOATS = 16;
+/** The flags of each way to go stale, by its number in entries.ts. */
+const TRACKINGS: readonly number[] = [0, TRACKED, TRACKED | HISTOGRAM, TRACKED | HISTOGRAM | FLOATS];
 /** Added to a family's type when its unit follows. */
 const HAS_UNIT = 16;
 /** A page has at most 100,000 series of a body of some 10 MB; more is damage. */
@@ -103,7 +107,7 @@ export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
   for (let i = 0; i < entries.count; i++) out.uint32(entries.keyEnd[i]! - entries.keyStart(i));
   for (let i = 0; i < entries.count; i++) {
     const series = entries.series[i]!;
-    out.tag((entries.tracked[i] ? TRACKED : 0) | (series === i ? 0 : ALIAS) | (entries.member[i] ? MEMBER : 0));
+    out.tag(TRACKINGS[entries.tracked[i]!]! | (series === i ? 0 : ALIAS) | (entries.member[i] ? MEMBER : 0));
     if (series !== i) out.uint32(series);
   }
   for (let i = 0; i < entries.count; i++) out.uint32(familyOf.get(entries.judged[i]!) ?? 0);
@@ -199,7 +203,7 @@ export function decodeState(stored: Uint8Array): PageState {
   entries.member = new Uint8Array(n);
   for (let i = 0; i < n; i++) {
     const flags = number();
-    entries.tracked[i] = flags & TRACKED ? 1 : 0;
+    entries.tracked[i] = Math.max(0, TRACKINGS.indexOf(flags & (TRACKED | HISTOGRAM | FLOATS)));
     entries.member[i] = flags & MEMBER ? 1 : 0;
     entries.series[i] = flags & ALIAS ? number() : i;
     if (entries.series[i]! > i) throw damaged();

@@ -9,7 +9,7 @@
 import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
 import type { Labels } from '../model/labels.ts';
 import { Emitter } from './emitter.ts';
-import { Entries } from './entries.ts';
+import { Entries, UNTRACKED } from './entries.ts';
 import { type Exemplar, Exemplars } from './exemplars.ts';
 import type { Families } from './families.ts';
 import type { ScrapeResult } from './fetch.ts';
@@ -78,7 +78,7 @@ export class Page {
     const entries = renewed ? new Entries() : before;
     const knownCount = entries.count;
     const reading = new Reading(knownCount);
-    const tracked = (series: number): number => (reading.isTracked(series) ? 1 : 0);
+    const tracked = (series: number): number => reading.trackedAs(series);
     const familyCount = state.families.count;
 
     let error = result.error;
@@ -211,7 +211,7 @@ const constantBytes = (context: string): number => context.length * 2 + 64;
 function isSame(entries: Entries, knownCount: number, reading: Reading): boolean {
   if (entries.count !== knownCount || reading.orderCount !== knownCount) return false;
   for (let i = 0; i < knownCount; i++) {
-    if (entries.series[i] === i && reading.isTracked(i) !== (entries.tracked[i] === 1)) return false;
+    if (entries.series[i] === i && reading.trackedAs(i) !== entries.tracked[i]) return false;
   }
   return true;
 }
@@ -235,14 +235,34 @@ function emitSamples(
 ): void {
   const { types, helps, units } = state.families;
   const { entry, t, hi, lo, family } = reading;
+  const { histogram, messageEnd, messages } = reading;
   let next = 0;
   let withExemplar = exemplars.length > 0 ? exemplars[0]!.sample : -1;
+  let message = 0;
+  let nextHistogram = histogram.length > 0 ? histogram[0]! : -1;
   for (let i = 0; i < reading.count; i++) {
     const e = entry[i]!;
     const f = family[i]!;
-    if (i === withExemplar) {
-      emitter.exemplar = exemplars[next++]!;
+    while (i === withExemplar) {
+      emitter.exemplars.push(exemplars[next++]!);
       withExemplar = next < exemplars.length ? exemplars[next]!.sample : -1;
+    }
+    if (i === nextHistogram) {
+      emitter.addHistogram(
+        entries.refs,
+        entries.refStart(e),
+        entries.refEnd[e]!,
+        entries.keyEnd[e]! - entries.keyStart(e),
+        t[i]!,
+        messages.bytes,
+        message === 0 ? 0 : messageEnd[message - 1]!,
+        messageEnd[message]!,
+        f < 0 ? 0 : types[f]!,
+        f < 0 ? '' : helps[f]!,
+        f < 0 ? '' : units[f]!,
+      );
+      nextHistogram = ++message < histogram.length ? histogram[message]! : -1;
+      continue;
     }
     emitter.add(
       entries.refs,
@@ -263,9 +283,9 @@ function emitSamples(
 function emitStale(emitter: Emitter, entries: Entries, t: number, isThere: (series: number) => boolean): number {
   let count = 0;
   for (let i = 0; i < entries.count; i++) {
-    if (entries.series[i] !== i || entries.tracked[i] === 0 || isThere(i)) continue;
+    if (entries.series[i] !== i || entries.tracked[i] === UNTRACKED || isThere(i)) continue;
     const keyBytes = entries.keyEnd[i]! - entries.keyStart(i);
-    emitter.stale(entries.refs, entries.refStart(i), entries.refEnd[i]!, keyBytes, t);
+    emitter.stale(entries.refs, entries.refStart(i), entries.refEnd[i]!, keyBytes, t, entries.tracked[i]);
     count++;
   }
   return count;

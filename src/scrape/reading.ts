@@ -4,13 +4,20 @@
  */
 
 import type { RelabelConfig, ValidationScheme } from '../config/model.ts';
+import { Writer } from '../encoding/protobuf-writer.ts';
+import { writeHistogram } from '../encoding/remote-write/histogram-message.ts';
+import { bucketsOf } from '../model/histogram-buckets.ts';
+import { histogramFault } from '../model/histogram-rules.ts';
+import type { Histogram } from '../model/histogram.ts';
 import type { Labels } from '../model/labels.ts';
 import { type Rules, rulesOf } from '../relabel/relabel.ts';
+import { ConvertingCursor } from './converting.ts';
 import { END, type PageCursor, SERIES } from './cursor.ts';
-import type { Entries } from './entries.ts';
+import { AS_FLOAT, AS_FLOAT_HISTOGRAM, AS_HISTOGRAM, type Entries, UNTRACKED } from './entries.ts';
 import type { Exemplars } from './exemplars.ts';
 import { type Families, isOfFamily } from './families.ts';
 import type { BodyFormat } from './formats.ts';
+import { CLASSIC_ONLY, type HistogramSettings, limited } from './histograms.ts';
 import type { LabelLimits } from './label-limits.ts';
 import { checkLegacyNames, finalLabels, PageError } from './labels.ts';
 import { OpenMetricsCursor } from './openmetrics.ts';
@@ -29,6 +36,9 @@ export const SEEN_WITH_TIMESTAMP = 2;
 const TOUCHED = 4;
 /** A series has a sample later than the scrape: no marker would come after it. */
 const AHEAD = 8;
+/** A series has a histogram, of floats. */
+const HISTOGRAM = 16;
+const FLOATS = 32;
 
 export interface PageLimits {
   readonly honorLabels: boolean;
@@ -42,6 +52,8 @@ export interface PageLimits {
   readonly labelLimits?: LabelLimits;
   /** A series goes stale also when its samples have timestamps of their own. */
   readonly trackTimestampsStaleness?: boolean;
+  /** Classic ones alone when left out. */
+  readonly histograms?: HistogramSettings;
 }
 
 /** Samples of one body, as columns, and what became of them. */
@@ -53,6 +65,10 @@ export class Reading {
   lo: Uint32Array<ArrayBuffer>;
   /** The metric family, or −1. */
   family: Int32Array<ArrayBuffer>;
+  /** Of samples that are histograms: which they are, ascending, and where the message of each ends in `messages`. */
+  readonly histogram: number[] = [];
+  readonly messageEnd: number[] = [];
+  readonly messages = new Writer();
   /** Per entry: bits, see above. */
   seen: Uint8Array<ArrayBuffer>;
   /** Entries of this page in the order of their first place in it. */
@@ -86,9 +102,12 @@ export class Reading {
     this.order[this.orderCount++] = entry;
   }
 
-  /** Whether the series goes stale when the next scrape does not have it. */
-  isTracked(series: number): boolean {
-    return (this.seen[series]! & (SEEN | AHEAD)) === SEEN;
+  /** How the series goes stale when the next scrape does not have it, as in entries.ts. */
+  trackedAs(series: number): number {
+    const seen = this.seen[series]!;
+    if ((seen & (SEEN | AHEAD)) !== SEEN) return UNTRACKED;
+    if ((seen & HISTOGRAM) === 0) return AS_FLOAT;
+    return (seen & FLOATS) === 0 ? AS_HISTOGRAM : AS_FLOAT_HISTOGRAM;
   }
 
   /** Whether the series must not go stale now. */
@@ -111,6 +130,15 @@ export class Reading {
     this.lo[i] = lo;
     this.family[i] = family;
   }
+
+  /** As `push`, with a histogram, which is encoded at once: a page of many would not fit in memory otherwise. */
+  pushHistogram(entry: number, series: number, t: number, histogram: Histogram, family: number): void {
+    this.histogram.push(this.count);
+    writeHistogram(this.messages, t, histogram);
+    this.messageEnd.push(this.messages.length);
+    this.seen[series]! |= histogram.isFloat ? HISTOGRAM | FLOATS : HISTOGRAM;
+    this.push(entry, t, 0, 0, family);
+  }
 }
 
 /** What a body is read against. New series, texts and families are added to it. */
@@ -124,9 +152,10 @@ export interface Known {
   readonly limits: PageLimits;
 }
 
-export function cursorOf(body: Uint8Array, format: BodyFormat): PageCursor {
-  if (format === 'protobuf') return new ProtobufCursor(body);
-  return format === 'openmetrics' ? new OpenMetricsCursor(body) : new TextCursor(body);
+export function cursorOf(body: Uint8Array, format: BodyFormat, settings = CLASSIC_ONLY): PageCursor {
+  if (format === 'protobuf') return new ProtobufCursor(body, settings);
+  const cursor = format === 'openmetrics' ? new OpenMetricsCursor(body) : new TextCursor(body);
+  return settings.convert ? new ConvertingCursor(cursor, settings.classic) : cursor;
 }
 
 /** Reads a whole body into `out`. Throws TextError or PageError; `out` then holds the counts up to the fault. */
@@ -136,10 +165,12 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   const sampleLimit = limits.sampleLimit > 0 ? limits.sampleLimit : Infinity;
   const aheadMs = timestampMs + AHEAD_MS_MAX;
   const knownCount = entries.count;
-  const cursor = cursorOf(body, format);
+  const settings = limits.histograms ?? CLASSIC_ONLY;
+  const cursor = cursorOf(body, format, settings);
   const exposed: string[] = [];
   let rules: Rules | null = null;
   let appended = 0;
+  let overBucketLimit = '';
   let guess = 0;
   families.begin();
   exemplars.begin();
@@ -198,6 +229,11 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
       out.duplicates++;
       continue;
     }
+    const histogram = cursor.histogram === null ? null : limited(cursor.histogram, settings);
+    if (histogram === null && cursor.histogram !== null) {
+      overBucketLimit ||= `${shown(entries, entry)} has ${bucketsOf(cursor.histogram)} buckets`;
+      continue;
+    }
     if (++appended > sampleLimit) continue;
     if (hasTimestamp && cursor.timestamp > aheadMs) {
       out.outOfBounds++;
@@ -208,7 +244,14 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
     else out.seen[series]! |= trackTimestampsStaleness === true ? SEEN | SEEN_WITH_TIMESTAMP : SEEN_WITH_TIMESTAMP;
     if (isNew) out.seriesAdded++;
     const t = hasTimestamp ? cursor.timestamp : timestampMs;
-    out.push(entry, t, cursor.hi, cursor.lo, familyOf(entries, entry, families, symbols));
+    const family = familyOf(entries, entry, families, symbols);
+    if (histogram === null) {
+      out.push(entry, t, cursor.hi, cursor.lo, family);
+    } else {
+      const fault = histogramFault(histogram);
+      if (fault !== null) throw new PageError(`histogram ${shown(entries, entry)}: ${fault}`);
+      out.pushHistogram(entry, series, t, histogram, family);
+    }
     if (cursor.exemplarEnd > 0) exemplars.take(cursor, entries.keyText(entry), out.count - 1, t);
   }
   if (appended > sampleLimit) {
@@ -217,6 +260,17 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
       'sample_limit',
     );
   }
+  if (overBucketLimit !== '') {
+    throw new PageError(
+      `histogram bucket limit exceeded: ${overBucketLimit}, and in the coarsest resolution still more than native_histogram_bucket_limit, which is ${settings.bucketLimit} (raise it)`,
+    );
+  }
+}
+
+/** A series' text, shortened, for a message. */
+function shown(entries: Entries, entry: number): string {
+  const text = entries.keyText(entry);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 /** The current family if the series belongs to it, else −1. Names are compared only when the series comes under a family for the first time. */

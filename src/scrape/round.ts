@@ -12,6 +12,7 @@ import { Connections } from './connections.ts';
 import { type ScrapeDoors, type ScrapeResult, scrapeTarget } from './fetch.ts';
 import { Gathered } from './gathered.ts';
 import type { Route } from './routes.ts';
+import { schemaOf } from './histograms.ts';
 import type { PageTarget } from './page.ts';
 import { type Place, SlotQueue } from './slot-queue.ts';
 import { firstSlotAfter } from './slots.ts';
@@ -281,7 +282,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   }
 }
 
-const pageTarget = ({ labels, timeoutMs, config }: Target): PageTarget => ({
+const pageTarget = ({ labels, timeoutMs, histograms, config }: Target): PageTarget => ({
   labels,
   honorLabels: config.honorLabels,
   honorTimestamps: config.honorTimestamps,
@@ -289,9 +290,16 @@ const pageTarget = ({ labels, timeoutMs, config }: Target): PageTarget => ({
   metricRelabelConfigs: config.metricRelabelConfigs,
   metricNameValidationScheme: config.metricNameValidationScheme,
   ...labelLimits(config),
+  ...histogramSettings(histograms, config),
   ...(config.trackTimestampsStaleness ? { trackTimestampsStaleness: true } : {}),
   ...(config.extraScrapeMetrics ? { extraMetrics: { timeoutMs } } : {}),
 });
+
+function histogramSettings(scraped: Target['histograms'], config: ScrapeConfig): Partial<PageTarget> {
+  if (!scraped.native && !scraped.convert) return {};
+  const { nativeHistogramBucketLimit: bucketLimit, nativeHistogramMinBucketFactor: minFactor } = config;
+  return { histograms: { ...scraped, bucketLimit, schemaMax: schemaOf(minFactor) } };
+}
 
 function labelLimits({ labelLimit, labelNameLengthLimit, labelValueLengthLimit }: ScrapeConfig): Partial<PageTarget> {
   if (labelLimit === 0 && labelNameLengthLimit === 0 && labelValueLengthLimit === 0) return {};

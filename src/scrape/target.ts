@@ -19,6 +19,8 @@ export interface Target {
   readonly timeoutMs: number;
   /** Where in the interval its slots are, in [0, intervalMs). */
   readonly offsetMs: number;
+  /** As the configuration has it, or labels of the target. */
+  readonly histograms: { readonly native: boolean; readonly classic: boolean; readonly convert: boolean };
   readonly config: ScrapeConfig;
   /** How it is reached. Only a configuration file that names the deployment itself literally makes a target of that. */
   readonly route: Route;

@@ -155,8 +155,8 @@ describe('discovered targets', () => {
     expect(all.map(({ url }) => url)).toEqual(['http://s:1/metrics?module=x', 'http://a:1/metrics?module=x']);
     expect(formatLabels(all[1]!.labels)).toBe('{env="own", instance="a:1", job="j", zone="z"}');
     expect(formatLabels(all[1]!.discovered)).toBe(
-      '{__address__="a:1", __meta_url="http://sd/", __meta_x="y", __metrics_path__="/metrics", __param_module="x", ' +
-        '__scheme__="http", __scrape_interval__="15s", __scrape_timeout__="10s", env="own", job="j", zone="z"}',
+      '{__address__="a:1", __always_scrape_classic_histograms__="false", __convert_classic_histograms_to_nhcb__="false", __meta_url="http://sd/", __meta_x="y", __metrics_path__="/metrics", __param_module="x", ' +
+        '__scheme__="http", __scrape_interval__="15s", __scrape_native_histograms__="false", __scrape_timeout__="10s", env="own", job="j", zone="z"}',
     );
   });
 
@@ -189,6 +189,15 @@ describe('discovered targets', () => {
     [{ __address__: 'a', __scheme__: 'ftp' }, 'scheme "ftp" is neither http nor https'],
     [{ __address__: 'a', x: '\ud800' }, 'invalid label value for "x"'],
     [{ __address__: 'a', __scrape_interval__: 'x' }, 'error parsing scrape interval: "x"'],
+    [
+      { __address__: 'a', __convert_classic_histograms_to_nhcb__: 'yes' },
+      'error parsing convert classic histograms to nhcb: "yes"',
+    ],
+    [
+      { __address__: 'a', __always_scrape_classic_histograms__: 'x' },
+      'error parsing always scrape classic histograms: "x"',
+    ],
+    [{ __address__: 'a', __scrape_native_histograms__: 'tRUE' }, 'error parsing scrape native histograms: "tRUE"'],
     [{ __address__: 'a', __scrape_interval__: '0s' }, 'scrape interval cannot be 0'],
     [{ __address__: 'a', __scrape_interval__: '10ms' }, 'scrape interval 10ms is below the shortest, 1s'],
     [{ __address__: 'a', __scrape_timeout__: '0s' }, 'scrape timeout cannot be 0'],
@@ -226,8 +235,8 @@ describe('relabel_configs', () => {
       labels: { __shelf__: '3' },
     });
     expect(formatLabels(found[0]!.labels)).toBe(
-      '{instance="a:1", job="j", seen_address="a:1", seen_metrics_path="/metrics", seen_param_module="http", ' +
-        'seen_scheme="http", seen_scrape_interval="15s", seen_scrape_timeout="10s", seen_shelf="3"}',
+      '{instance="a:1", job="j", seen_address="a:1", seen_always_scrape_classic_histograms="false", seen_convert_classic_histograms_to_nhcb="false", seen_metrics_path="/metrics", seen_param_module="http", ' +
+        'seen_scheme="http", seen_scrape_interval="15s", seen_scrape_native_histograms="false", seen_scrape_timeout="10s", seen_shelf="3"}',
     );
     expect(formatLabels(found[0]!.discovered)).toContain('__shelf__="3"');
     expect(formatLabels(found[0]!.discovered)).not.toContain('seen_');

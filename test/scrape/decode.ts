@@ -1,4 +1,7 @@
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
+import { decodeHistogram } from '../../src/encoding/remote-write/histogram.ts';
+import { type Histogram, isStale } from '../../src/model/histogram.ts';
+import { textOf } from '../model/histograms.ts';
 import type { BuiltRequest } from '../../src/encoding/remote-write/builder.ts';
 
 const UTF8 = new TextDecoder();
@@ -21,6 +24,10 @@ export function linesOf(requests: readonly BuiltRequest[]): string[] {
         else labels.push(`${key}=${JSON.stringify(value)}`);
       }
       const set = labels.length === 0 ? name : `${name}{${labels.join(',')}}`;
+      for (let i = d.histogramFrom(series); i < d.histogramEnd[series]!; i++) {
+        const { t, histogram } = decodeHistogram(d.message, d.histogramStart[i]!, d.histogramStop[i]!);
+        lines.push(`${set} ${isStale(histogram) ? `stale ${kindOf(histogram)}` : textOf(histogram)} @${t}`);
+      }
       for (; sample < d.sampleEnd[series]!; sample++) {
         lines.push(`${set} ${valueOf(d.hi[sample]!, d.lo[sample]!)} @${d.t[sample]!}`);
       }
@@ -28,6 +35,8 @@ export function linesOf(requests: readonly BuiltRequest[]): string[] {
   }
   return lines;
 }
+
+const kindOf = ({ isFloat }: Histogram): string => (isFloat ? 'float histogram' : 'histogram');
 
 function valueOf(hi: number, lo: number): string {
   if (hi === 0x7ff00000 && lo === 2) return 'stale';

@@ -1,4 +1,5 @@
 import { END, HELP, type PageCursor, SERIES, TYPE } from '../../src/scrape/cursor.ts';
+import { textOf } from '../model/histograms.ts';
 import { TextError } from '../../src/scrape/text-bytes.ts';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -29,8 +30,10 @@ export function entriesOf(
           cursor.labels(labels);
           text = JSON.stringify(labels);
         }
-        let line = `${text} ${valueOf(cursor.hi, cursor.lo)}${cursor.hasTimestamp ? ` @${cursor.timestamp}` : ''}`;
-        if (cursor.exemplarEnd > 0) {
+        const { histogram } = cursor;
+        const value = histogram === null ? valueOf(cursor.hi, cursor.lo) : textOf(histogram);
+        let line = `${text} ${value}${cursor.hasTimestamp ? ` @${cursor.timestamp}` : ''}`;
+        for (let more = cursor.exemplarEnd > 0; more; more = cursor.nextExemplar()) {
           cursor.exemplarLabels(labels);
           const { exemplarHi, exemplarLo, exemplarHasTimestamp, exemplarTimestamp } = cursor;
           line += ` # ${JSON.stringify(labels)} ${valueOf(exemplarHi, exemplarLo)}`;

@@ -21,9 +21,33 @@ export interface TestMetric {
   readonly sum?: number;
   readonly quantiles?: readonly (readonly [quantile: number, value: number])[];
   readonly buckets?: readonly (readonly [bound: number, count: number, exemplar?: TestExemplar])[];
-  /** Native parts that are to be ignored. */
-  readonly native?: boolean;
+  /** A native part; true is a small one. */
+  readonly native?: boolean | TestNative;
 }
+
+/** Fields of Histogram. Buckets of integers are deltas; they are packed, or not, as most clients write them. */
+export interface TestNative {
+  readonly schema?: number;
+  readonly zeroThreshold?: number;
+  readonly zeroCount?: number;
+  readonly zeroCountFloat?: number;
+  readonly positiveSpans?: readonly (readonly [offset: number, length: number])[];
+  readonly negativeSpans?: readonly (readonly [offset: number, length: number])[];
+  readonly positiveDeltas?: readonly number[];
+  readonly negativeDeltas?: readonly number[];
+  readonly positiveCounts?: readonly number[];
+  readonly negativeCounts?: readonly number[];
+  readonly packed?: boolean;
+  readonly exemplars?: readonly TestExemplar[];
+}
+
+const SMALL: TestNative = {
+  schema: 3,
+  zeroThreshold: 0.001,
+  zeroCount: 1,
+  positiveSpans: [[0, 1]],
+  positiveDeltas: [2],
+};
 
 export const METRIC_TYPES = ['counter', 'gauge', 'summary', 'untyped', 'histogram', 'gaugehistogram'] as const;
 
@@ -96,11 +120,35 @@ function writeHistogram(out: Writer, one: TestMetric): void {
     });
   }
   if (one.countFloat !== undefined) out.uint32(33).double(one.countFloat);
-  if (one.native) {
-    out.uint32(40).sint32(3).uint32(49).double(0.001).uint32(56).uint64(1);
-    nested(out, 12, (span) => span.uint32(8).sint32(0).uint32(16).uint32(1));
-    out.uint32(104).sint64(2);
-  }
+  if (one.native) writeNative(out, one.native === true ? SMALL : one.native);
+}
+
+function writeNative(out: Writer, native: TestNative): void {
+  if (native.schema !== undefined) out.uint32(40).sint32(native.schema);
+  if (native.zeroThreshold !== undefined) out.uint32(49).double(native.zeroThreshold);
+  if (native.zeroCount !== undefined) out.uint32(56).uint64(native.zeroCount);
+  if (native.zeroCountFloat !== undefined) out.uint32(65).double(native.zeroCountFloat);
+  const numbers = (
+    field: number,
+    wireType: number,
+    all: readonly number[] = [],
+    write: (to: Writer, n: number) => void,
+  ) => {
+    if (native.packed && all.length > 0) nested(out, field, (message) => all.forEach((one) => write(message, one)));
+    else for (const one of all) write(out.uint32(field * 8 + wireType), one);
+  };
+  const spans = (field: number, all: TestNative['positiveSpans'] = []) => {
+    for (const [offset, length] of all) {
+      nested(out, field, (span) => span.uint32(8).sint32(offset).uint32(16).uint32(length));
+    }
+  };
+  spans(9, native.negativeSpans);
+  numbers(10, 0, native.negativeDeltas, (to, n) => to.sint64(n));
+  numbers(11, 1, native.negativeCounts, (to, n) => to.double(n));
+  spans(12, native.positiveSpans);
+  numbers(13, 0, native.positiveDeltas, (to, n) => to.sint64(n));
+  numbers(14, 1, native.positiveCounts, (to, n) => to.double(n));
+  for (const exemplar of native.exemplars ?? []) nested(out, 16, (message) => writeExemplar(message, exemplar));
 }
 
 function writeExemplar(out: Writer, { labels, value, ms }: TestExemplar): void {

@@ -16,10 +16,12 @@ const TARGET: PageTarget = {
   sampleLimit: 0,
   metricRelabelConfigs: [],
   metricNameValidationScheme: 'utf8',
+  histograms: { native: true, classic: true, convert: true, bucketLimit: 100, schemaMax: 2 },
 };
 
 const utf8 = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(new TextEncoder().encode(text));
-const TEXT = '# HELP a A.\n# TYPE a counter\na{b="c"} 1\na{b="é"} 2 1000\n';
+const TEXT =
+  '# HELP a A.\n# TYPE a counter\na{b="c"} 1\na{b="é"} 2 1000\n# TYPE h histogram\nh_bucket{le="1"} 1\nh_count 2\n';
 const PAGES: readonly (readonly [BodyFormat, Uint8Array<ArrayBuffer>, doubled: Uint8Array<ArrayBuffer>])[] = [
   ['text', utf8(TEXT), utf8('a 1\na 2\n')],
   [
@@ -32,6 +34,7 @@ const PAGES: readonly (readonly [BodyFormat, Uint8Array<ArrayBuffer>, doubled: U
     encodeFamilies([
       { name: 'a', type: 'counter', metrics: [{ value: 1, exemplar: { labels: { t: 'x' }, value: 1, ms: 1 } }] },
       { name: 'h', type: 'histogram', metrics: [{ count: 1, sum: 1, buckets: [[1, 1]] }] },
+      { name: 'n', type: 'histogram', metrics: [{ count: 3, sum: 1, buckets: [[1, 3]], native: true }] },
     ]),
     encodeFamilies([{ name: 'a', type: 'gauge', metrics: [{ value: 1 }, { value: 2 }] }]),
   ],
@@ -57,7 +60,7 @@ describe.each(PAGES)('%s', (format, good, doubled) => {
           `up{job="j"} ${second.error === null ? 1 : 0} @2000`,
         ]);
         if (second.error !== null) {
-          expect(second.error).toMatch(/^(line \d+: expected |protobuf: |byte \d+: expected |label ")/);
+          expect(second.error).toMatch(/^(line \d+: expected |protobuf: |byte \d+: expected |label "|histogram )/);
           expect(second.error.length).toBeLessThan(600);
           expect(lines.every((line) => /^(up|scrape_\w+)\{| stale /.test(line))).toBe(true);
         }

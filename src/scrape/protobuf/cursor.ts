@@ -1,11 +1,12 @@
 /**
  * Prometheus' protobuf format, delimited `io.prometheus.client.MetricFamily` messages, as a cursor: each message gives the entries that the
- * same metrics in text would, in the order of Prometheus' own parser (model/textparse, protobufparse.go, with `IgnoreNativeHistograms`): a
- * histogram is its count, its sum and its buckets, whatever native parts it has. Start timestamps are not read.
+ * same metrics in text would, in the order of Prometheus' own parser (model/textparse, protobufparse.go). What of a histogram is given, its
+ * native part, its classic series, or what these are as a native one, is as the settings say. Start timestamps are not read.
  *
  * The one invariant: nothing is gathered that grows with the body. Buckets and quantiles are read where they stand, one a call.
  */
 
+import { HISTOGRAM_BUCKETS_MAX } from '../../encoding/histogram-parts.ts';
 import { Cursor } from '../../encoding/protobuf-reader.ts';
 import {
   COUNTER,
@@ -20,18 +21,25 @@ import {
   TYPE,
   UNIT,
 } from '../cursor.ts';
+import { HINT_GAUGE, HINT_UNKNOWN, type Histogram } from '../../model/histogram.ts';
+import { ClassicHistogram } from '../classic-histogram.ts';
+import { CLASSIC_ONLY, type HistogramSettings } from '../histograms.ts';
 import { KeyWriter } from '../key.ts';
-import { decodeText, type TextError } from '../text-bytes.ts';
+import { doubleOf } from '../number.ts';
+import { decodeText, TextError } from '../text-bytes.ts';
 import { byteError, inWords } from './errors.ts';
 import { readExemplar } from './exemplar.ts';
 import { FamilyReader } from './family.ts';
 import { EXEMPLAR, LABEL, METRIC, SCALAR } from './messages.ts';
+import { NativeReader } from './native.ts';
 import { PointReader, readBits } from './points.ts';
 
-/** Which series of a summary or histogram is next: its count, its sum (1), a point, or none. */
-const COUNT = 0;
-const POINTS = 2;
-const DONE = 3;
+/** Which series of a summary or histogram is next: its native part, its count, its sum (2), a point, what it is converted to, or none. */
+const NATIVE = 0;
+const COUNT = 1;
+const POINTS = 3;
+const CONVERTED = 4;
+const DONE = 5;
 
 const ASCII = new TextEncoder();
 const SUFFIXES = {
@@ -50,15 +58,19 @@ export class ProtobufCursor extends PageCursor {
   /** The metric's summary or histogram. */
   #stage = DONE;
   readonly #points: PointReader;
+  readonly #native: NativeReader;
+  readonly #settings: HistogramSettings;
   readonly #key = new KeyWriter('plain');
   #suffix = SUFFIXES.none;
   #boundLabel = '';
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, settings: HistogramSettings = CLASSIC_ONLY) {
     super(bytes);
     this.#reader = new Cursor(bytes);
     this.#family = new FamilyReader(this.#reader);
     this.#points = new PointReader(this.#reader);
+    this.#native = new NativeReader(this.#reader);
+    this.#settings = settings;
   }
 
   override next(expect: Uint8Array, expectStart: number, expectEnd: number): Entry {
@@ -116,6 +128,14 @@ export class ProtobufCursor extends PageCursor {
     this.offsetCount = from;
   }
 
+  override nextExemplar(): boolean {
+    try {
+      return this.histogram !== null && this.#native.nextExemplar(this);
+    } catch (error) {
+      throw inWords(error);
+    }
+  }
+
   override familyName(): string {
     return this.string(this.#family.nameStart, this.#family.nameEnd);
   }
@@ -161,13 +181,15 @@ export class ProtobufCursor extends PageCursor {
     this.timestamp = 0;
     this.hi = this.lo = 0;
     this.exemplarEnd = 0;
+    this.histogram = null;
     this.#points.clear(this.type === SUMMARY);
+    this.#native.clear();
     while (reader.offset < end) {
       const tag = reader.tag(end);
       if (tag === METRIC.label) this.#readLabel(reader.length(end));
       else if (tag === METRIC.timestampMs) this.timestamp = reader.int64(end);
       else if (tag !== this.#family.field) reader.skip(tag, end);
-      else if (isMany) this.#points.begin(reader.length(end));
+      else if (isMany) this.#readMany(reader.length(end));
       else this.#readScalar(reader.length(end));
     }
     // As in Prometheus: 0 is none.
@@ -179,8 +201,23 @@ export class ProtobufCursor extends PageCursor {
     }
     this.#suffix = SUFFIXES.none;
     this.#boundLabel = '';
-    if (isMany) this.#stage = COUNT;
+    if (isMany) this.#stage = this.#firstStage();
     return !isMany;
+  }
+
+  #readMany(end: number): void {
+    const start = this.#reader.offset;
+    this.#points.begin(end);
+    const { native, convert } = this.#settings;
+    if (this.type !== SUMMARY && (native || convert)) this.#native.begin(start, end);
+    this.#reader.offset = end;
+  }
+
+  #firstStage(): number {
+    if (this.type === SUMMARY) return COUNT;
+    const { native, classic, convert } = this.#settings;
+    if (native && this.#native.isNative) return NATIVE;
+    return convert && !classic ? CONVERTED : COUNT;
   }
 
   #readLabel(end: number): void {
@@ -216,25 +253,59 @@ export class ProtobufCursor extends PageCursor {
   /** Goes to the next series of a summary or histogram; false when there is none. */
   #nextOfMany(): boolean {
     this.exemplarEnd = 0;
+    this.histogram = null;
     const points = this.#points;
-    if (this.#stage < POINTS) {
-      const isCount = this.#stage === COUNT;
-      const { hi, lo } = isCount ? points.count : points.sum;
-      this.hi = hi;
-      this.lo = lo;
-      this.#suffix = isCount ? SUFFIXES.count : SUFFIXES.sum;
-      this.#stage++;
-      return true;
+    const { native, classic, convert } = this.#settings;
+    const isNative = native && this.#native.isNative;
+    switch (this.#stage) {
+      case NATIVE:
+        this.#stage = classic && this.#native.hasBuckets ? COUNT : DONE;
+        return this.#give(this.#native.histogram(this.type === GAUGE_HISTOGRAM));
+      case POINTS:
+        if (points.next(this)) {
+          const isSummary = this.type === SUMMARY;
+          this.#suffix = isSummary ? SUFFIXES.none : SUFFIXES.bucket;
+          this.#boundLabel = isSummary ? 'quantile' : 'le';
+          this.hi = points.value.hi;
+          this.lo = points.value.lo;
+          return true;
+        }
+        this.#stage = DONE;
+        return convert && !isNative && this.type !== SUMMARY && this.#give(this.#converted());
+      case CONVERTED:
+        this.#stage = DONE;
+        return this.#give(this.#converted());
+      default: {
+        const isCount = this.#stage++ === COUNT;
+        const { hi, lo } = isCount ? points.count : points.sum;
+        this.hi = hi;
+        this.lo = lo;
+        this.#suffix = isCount ? SUFFIXES.count : SUFFIXES.sum;
+        return true;
+      }
     }
-    if (!points.next(this)) {
-      this.#stage = DONE;
-      return false;
-    }
-    const isSummary = this.type === SUMMARY;
-    this.#suffix = isSummary ? SUFFIXES.none : SUFFIXES.bucket;
-    this.#boundLabel = isSummary ? 'quantile' : 'le';
-    this.hi = points.value.hi;
-    this.lo = points.value.lo;
+  }
+
+  /** Stands on a histogram as one sample. */
+  #give(histogram: Histogram): true {
+    this.histogram = histogram;
+    this.#suffix = SUFFIXES.none;
+    this.#boundLabel = '';
+    this.#native.nextExemplar(this);
     return true;
+  }
+
+  #converted(): Histogram {
+    const points = this.#points;
+    const classic = new ClassicHistogram();
+    classic.count(doubleOf(points.count));
+    classic.sum(points.sum.hi, points.sum.lo);
+    for (points.rewind(); points.nextPoint(this);) {
+      if (classic.isFull) throw this.error(this.#reader.offset, `at most ${HISTOGRAM_BUCKETS_MAX} buckets`);
+      classic.bucket(points.bound, doubleOf(points.value));
+    }
+    const histogram = classic.convert(this.type === GAUGE_HISTOGRAM ? HINT_GAUGE : HINT_UNKNOWN);
+    if (typeof histogram !== 'string') return histogram;
+    throw new TextError(`histogram ${JSON.stringify(this.familyName())}: ${histogram}`);
   }
 }

@@ -38,6 +38,24 @@ export const MANY = {
   point: tagOf(3, BYTES),
   countFloat: tagOf(4, FIXED64),
 };
+/** Of Histogram, what is native. A repeated number stands alone in proto2, as most clients write it, or packed. */
+export const NATIVE = {
+  schema: tagOf(5, VARINT),
+  zeroThreshold: tagOf(6, FIXED64),
+  zeroCount: tagOf(7, VARINT),
+  zeroCountFloat: tagOf(8, FIXED64),
+  negativeSpan: tagOf(9, BYTES),
+  negativeDelta: tagOf(10, VARINT),
+  negativeDeltas: tagOf(10, BYTES),
+  negativeCount: tagOf(11, FIXED64),
+  negativeCounts: tagOf(11, BYTES),
+  positiveSpan: tagOf(12, BYTES),
+  positiveDelta: tagOf(13, VARINT),
+  positiveDeltas: tagOf(13, BYTES),
+  positiveCount: tagOf(14, FIXED64),
+  positiveCounts: tagOf(14, BYTES),
+  exemplars: tagOf(16, BYTES),
+};
 export const QUANTILE = { quantile: tagOf(1, FIXED64), value: tagOf(2, FIXED64) };
 export const BUCKET = {
   count: tagOf(1, VARINT),

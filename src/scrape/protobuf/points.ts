@@ -1,7 +1,7 @@
 /**
  * A summary or classic histogram: its count and sum, and its quantiles or buckets, one a call, read where they stand.
  *
- * The one invariant: nothing is gathered. A histogram without a bucket for everything gets one, with its count.
+ * The one invariant: nothing is gathered. As series, a histogram without a bucket for everything gets one, with its count.
  */
 
 import type { Cursor } from '../../encoding/protobuf-reader.ts';
@@ -19,6 +19,7 @@ export class PointReader {
   bound = 0;
   boundText = '';
   #isSummary = false;
+  #start = 0;
   #at = 0;
   #end = 0;
   #hasInfinity = false;
@@ -33,14 +34,14 @@ export class PointReader {
   clear(isSummary: boolean): void {
     this.#isSummary = isSummary;
     this.#hasInfinity = false;
-    this.#at = this.#end = 0;
+    this.#start = this.#at = this.#end = 0;
     this.count.hi = this.count.lo = this.sum.hi = this.sum.lo = 0;
   }
 
   /** Begins with the message at the reader's place. Its count and sum are known then. */
   begin(end: number): void {
     const reader = this.#reader;
-    this.#at = reader.offset;
+    this.#start = this.#at = reader.offset;
     this.#end = end;
     let count = 0;
     let countFloat = 0;
@@ -54,11 +55,32 @@ export class PointReader {
     putBits(countFloat === 0 ? count : countFloat, this.count);
   }
 
-  /** Reads the next point, the exemplar of a bucket into `out`; false when there is none. */
+  /** Goes back before the first point. */
+  rewind(): void {
+    this.#at = this.#start;
+  }
+
+  /** Reads the next point as a series has it, the exemplar of a bucket into `out`; false when there is none. After +Inf none is looked at. */
   next(out: PageCursor): boolean {
+    if (this.#hasInfinity) return false;
+    if (this.nextPoint(out)) {
+      this.boundText = this.#text(this.bound);
+      return true;
+    }
+    if (this.#isSummary) return false;
+    // The bucket that has all may be missing.
+    this.#hasInfinity = true;
+    this.value.hi = this.count.hi;
+    this.value.lo = this.count.lo;
+    this.bound = Infinity;
+    this.boundText = '+Inf';
+    return true;
+  }
+
+  /** Reads the next point that is there; false when there is none. `boundText` is not made. */
+  nextPoint(out: PageCursor): boolean {
     const reader = this.#reader;
     const end = this.#end;
-    if (this.#hasInfinity) return false;
     reader.offset = this.#at;
     while (reader.offset < end) {
       const tag = reader.tag(end);
@@ -69,19 +91,11 @@ export class PointReader {
       const stop = reader.length(end);
       if (this.#isSummary) this.#readQuantile(stop);
       else this.#readBucket(stop, out);
-      this.boundText = this.#text(this.bound);
       this.#at = stop;
       return true;
     }
     this.#at = end;
-    if (this.#isSummary) return false;
-    // The bucket that has all may be missing.
-    this.#hasInfinity = true;
-    this.value.hi = this.count.hi;
-    this.value.lo = this.count.lo;
-    this.bound = Infinity;
-    this.boundText = '+Inf';
-    return true;
+    return false;
   }
 
   #readQuantile(end: number): void {
