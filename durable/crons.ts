@@ -2,13 +2,14 @@
 
 import { cutShard } from '../src/compact/cut.ts';
 import type { Config, RemoteWriteConfig } from '../src/config/model.ts';
+import type { Sender } from '../src/forward/deliver.ts';
 import { forwardRound } from '../src/forward/round.ts';
 import { groupsByJob } from '../src/discovery/discoveries.ts';
 import { targetsOf } from '../src/discovery/targets.ts';
 import { watch } from '../src/discovery/watch.ts';
 import type { Fetch } from '../src/model/doors.ts';
-import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { Connections } from '../src/scrape/connections.ts';
+import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import type { Target } from '../src/scrape/target.ts';
 import { bucketOf } from './bucket.ts';
@@ -119,7 +120,9 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
     const { version, config } = await inForce(env);
     const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
     const fetch: Fetch = (request) => wayTo(env, request.url)(request);
-    const doors = { clock, fetch, self, userAgent, random: Math.random, tokens, warn };
+    const connections = new Connections(clock);
+    const senders = new Set<Sender>();
+    const doors = { clock, fetch, self, connections, senders, userAgent, random: Math.random, tokens, warn };
     const relays = await relayLogs(env, config);
     const ends = await Promise.all([
       ...agents(env).map((agent) => forwardRound(plan, agent, doors)),

@@ -4,13 +4,15 @@ import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { toOtlpConfig } from '../src/config/otlp.ts';
-import type { Config, OtlpConfig } from '../src/config/model.ts';
+import type { Config, OtlpConfig, RemoteWriteConfig } from '../src/config/model.ts';
 import { kindOf } from '../src/discovery/kinds.ts';
 import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
+import { shardsMax, shardsMin } from '../src/forward/shards.ts';
 import type { Services } from '../src/http/services.ts';
 import { TARGETS_AT_ONCE } from '../src/http/metadata.ts';
 import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
+import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { LeaderCache } from '../src/receive/ha.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
@@ -211,15 +213,23 @@ function discoveryStatus(config: Config, { discoveries, states }: Known): Discov
   return [...fixed.filter(({ targets }) => targets > 0), ...found];
 }
 
+/** What only the configuration knows of a remote. */
+const ofRemote = (remote: RemoteWriteConfig) => ({
+  url: remote.url,
+  shardsMin: shardsMin(remote),
+  shardsMax: shardsMax(remote),
+  samplesPerSendMax: Math.min(remote.maxSamplesPerSend, REQUEST_LIMITS.samplesMax),
+});
+
 function agentStatus(
   { journal, ...report }: AgentReport,
   config: Config,
   { targets, dropped, refused }: ResolvedTargets,
 ): AgentStatus {
-  const urls = new Map(config.remoteWrites.map((remote) => [remote.name, remote.url]));
+  const remotes = new Map(config.remoteWrites.map((remote) => [remote.name, ofRemote(remote)]));
   return {
     ...report,
-    remotes: report.remotes.map((remote) => ({ ...remote, url: urls.get(remote.name) ?? '' })),
+    remotes: report.remotes.map((remote) => ({ ...remote, url: '', ...remotes.get(remote.name) })),
     droppedTargets: [...refused, ...dropped.map((target) => ({ ...target, reason: null }))],
     targets: targets.map((target): TargetStatus => {
       const last = journal.targets[target.key];

@@ -2,8 +2,8 @@
  * From the text of a `prometheus.yml` to the configuration that the rest of the code works with, or to everything that is wrong
  * with it, at once. Pure and total: no text makes it throw.
  *
- * Format: Prometheus 3.14, docs/configuration/configuration.md; defaults as there, but for `protobuf_message`, which is Remote
- * Write 2.0: it loses nothing of what a scrape saw.
+ * Format: Prometheus 3.14, docs/configuration/configuration.md; defaults as there, but for `protobuf_message`: without it a
+ * remote is sent 2.0, which loses nothing of what a scrape saw, or 1.0 when it does not understand that.
  */
 
 import { REQUEST_LIMITS } from '../model/request.ts';
@@ -14,7 +14,14 @@ import { toOtlpConfig } from './otlp.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
 import { resolveSecrets, type Secrets } from './references.ts';
-import { checkRules, DEFAULT_INTERVAL_MS, DEFAULT_MAX_BACKOFF_MS, DEFAULT_MIN_BACKOFF_MS } from './rules.ts';
+import {
+  checkRules,
+  DEFAULT_INTERVAL_MS,
+  DEFAULT_MAX_BACKOFF_MS,
+  DEFAULT_MAX_SHARDS,
+  DEFAULT_MIN_BACKOFF_MS,
+  DEFAULT_MIN_SHARDS,
+} from './rules.ts';
 import { schemaProblems } from './schema-problems.ts';
 import {
   configSchema,
@@ -153,7 +160,7 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
   return {
     name: parsed.name || parsed.url,
     url: parsed.url,
-    protobufMessage: parsed.protobuf_message ?? 'io.prometheus.write.v2.Request',
+    ...(parsed.protobuf_message === undefined ? {} : { protobufMessage: parsed.protobuf_message }),
     remoteTimeoutMs: parsed.remote_timeout ?? DEFAULT_REMOTE_TIMEOUT_MS,
     headers: parsed.headers ?? [],
     ...toCredentials(parsed),
@@ -163,6 +170,8 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
     // As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again.
     maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? REQUEST_LIMITS.samplesMax,
+    minShards: parsed.queue_config?.min_shards ?? DEFAULT_MIN_SHARDS,
+    maxShards: parsed.queue_config?.max_shards ?? DEFAULT_MAX_SHARDS,
     sampleAgeLimitMs: parsed.queue_config?.sample_age_limit ?? 0,
     writeRelabelConfigs: (parsed.write_relabel_configs ?? []).map((rule) => toRelabel(rule, scheme)),
   };

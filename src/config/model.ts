@@ -226,13 +226,17 @@ export interface RemoteWriteConfig extends Credentials {
   /** Unique; the cursor in the log is kept under it. Defaults to the URL. */
   readonly name: string;
   readonly url: string;
-  readonly protobufMessage: RemoteWriteProto;
+  /** Absent: 2.0, and 1.0 when the remote does not understand it. */
+  readonly protobufMessage?: RemoteWriteProto;
   readonly remoteTimeoutMs: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
   /** A larger record is split, which costs encoding it again. */
   readonly maxSamplesPerSend: number;
+  /** Requests that may be under way at once, as far as the log's lanes and a run's connections allow. */
+  readonly minShards: number;
+  readonly maxShards: number;
   /** Records whose newest sample is older are dropped instead of sent; 0 is never. */
   readonly sampleAgeLimitMs: number;
   /** For outgoing samples; they see external labels. */

@@ -19,6 +19,8 @@ import type { Mapping, Tree, Value } from './tree.ts';
 export const DEFAULT_INTERVAL_MS = 60_000;
 export const DEFAULT_MIN_BACKOFF_MS = 30;
 export const DEFAULT_MAX_BACKOFF_MS = 5000;
+export const DEFAULT_MIN_SHARDS = 1;
+export const DEFAULT_MAX_SHARDS = 50;
 
 export type Said = { expected: string; got?: string; hint?: string; level?: 'warning'; part?: 'key' | 'value' };
 
@@ -89,6 +91,7 @@ export function checkRules(tree: Tree): Problem[] {
     checkHeaders(remote, 'headers', path, report);
     checkRelabels(remote, 'write_relabel_configs', namesOf({}, global).metricNameValidationScheme, path, report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
+    checkShards(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkMeaning(remote, path, NO_MEANING, report);
     checkSends(remote, path, report);
     const url = remote['url'];
@@ -212,8 +215,6 @@ const METADATA = 'Remote Write 2.0 carries metadata with each series, and nothin
 const NO_MEANING: readonly NoMeaning[] = [
   [['enable_http2'], HTTP_VERSION],
   [['queue_config', 'capacity'], 'there is no queue in memory: what is not sent yet waits in the log'],
-  [['queue_config', 'min_shards'], 'each remote has one lane'],
-  [['queue_config', 'max_shards'], 'each remote has one lane'],
   [['queue_config', 'batch_send_deadline'], 'samples are logged within 5s of their scrape, and sent from there'],
   [['metadata_config', 'send_interval'], METADATA],
   [['metadata_config', 'max_samples_per_send'], METADATA],
@@ -255,6 +256,12 @@ function checkBackoff(queue: Mapping, path: Path, report: Report): void {
       ? ['min_backoff', `at most max_backoff, ${formatDuration(max)} when it is not set`]
       : ['max_backoff', `at least min_backoff, ${formatDuration(min)}`];
   report([...path, key], { expected });
+}
+
+function checkShards(queue: Mapping, path: Path, report: Report): void {
+  const min = queue['min_shards'] === undefined ? DEFAULT_MIN_SHARDS : Number(queue['min_shards']);
+  const max = queue['max_shards'] === undefined ? DEFAULT_MAX_SHARDS : Number(queue['max_shards']);
+  if (min > max) report([...path, 'min_shards'], { expected: `at most max_shards, ${max}` });
 }
 
 /** Calls `again` for each value that stood earlier in the list. */

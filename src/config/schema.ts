@@ -149,9 +149,9 @@ const azuread = mapping({
 });
 
 const queueConfig = mapping({
-  capacity: z.optional(whole),
-  max_shards: z.optional(whole),
-  min_shards: z.optional(whole),
+  capacity: z.optional(positive),
+  max_shards: z.optional(positive),
+  min_shards: z.optional(positive),
   max_samples_per_send: z.optional(positive),
   batch_send_deadline: z.optional(duration),
   min_backoff: z.optional(positiveDuration),

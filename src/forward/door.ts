@@ -10,6 +10,8 @@ export type Next =
       readonly cursor: number;
       readonly batch: Batch;
       readonly memo: Readonly<Record<string, number>>;
+      /** False while the remote backs off after an error. */
+      readonly healthy: boolean;
       readonly wantedVersion: number;
     }
   | { readonly kind: 'idle'; readonly wantedVersion: number }
@@ -23,8 +25,11 @@ export interface LogDoor {
     nowMs: number,
     plan: { configVersion: number; remotes: readonly string[] },
   ): Promise<{ epoch: number }>;
-  /** The next records for a remote. `leaseMs`: how long the caller may hold them before another run tries. */
-  next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next>;
+  /**
+   * The next records for a remote: those after its cursor, or after the seq `from` for a caller that still holds the ones before.
+   * `leaseMs`: how long the caller may hold them before another run tries.
+   */
+  next(nowMs: number, epoch: number, remote: string, leaseMs: number, from: number | null): Promise<Next>;
   /** Whether the caller is still the one to forward, with this configuration; if so it may hold its records for another `leaseMs`. */
   renew(
     nowMs: number,
@@ -32,7 +37,10 @@ export interface LogDoor {
     remote: string,
     leaseMs: number,
   ): Promise<{ goOn: boolean; wantedVersion: number }>;
-  /** What became of the records from the cursor `from` up to `seq`. Whether the caller should go on: false when the cursor was elsewhere or a later run forwards. */
+  /**
+   * What became of the records from the cursor `from` up to `seq`; `holds`: the caller has more of them under way. Whether it should go on: false when the
+   * cursor was elsewhere, and nothing was done, or when a later run forwards.
+   */
   acknowledge(
     nowMs: number,
     epoch: number,
@@ -40,6 +48,7 @@ export interface LogDoor {
     from: number,
     seq: number,
     outcome: Outcome,
+    holds: boolean,
   ): Promise<boolean>;
   retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void>;
   /** A record's body could not be decoded when it had to be encoded again. */

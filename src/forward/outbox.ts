@@ -32,19 +32,21 @@ export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
     return { epoch };
   }
 
-  async next(nowMs: number, epoch: number, remote: string, leaseMs: number): Promise<Next> {
-    // Who asks for more is done with what it had: the run after it need not wait until the hold ends by itself.
-    this.#leases.release(remote, epoch);
+  async next(nowMs: number, epoch: number, remote: string, leaseMs: number, from: number | null): Promise<Next> {
+    // Who begins again is done with what it had: the run after it need not wait until the hold ends by itself.
+    if (from === null) this.#leases.release(remote, epoch);
     const consumer = this.#log.consumer(remote);
     if (consumer === undefined || epoch !== this.#epoch()) return { kind: 'superseded' };
     const wantedVersion = this.#wantedVersion();
     const untilMs = this.#leases.heldUntil(remote, epoch, nowMs);
     if (untilMs > 0) return { kind: 'busy', untilMs, wantedVersion };
     // A remote that fails is tried with one record: reading many only to wait with them is for nothing.
-    const batch = this.#log.read(remote, consumer.state.healthy ? READ_BYTES : 0);
-    if (batch.upTo === consumer.cursor) return { kind: 'idle', wantedVersion };
+    const { healthy, memo } = consumer.state;
+    const after = from ?? consumer.cursor;
+    const batch = this.#log.read(remote, healthy ? READ_BYTES : 0, after);
+    if (batch.upTo === after) return { kind: 'idle', wantedVersion };
     this.#leases.hold(remote, epoch, nowMs + leaseMs);
-    return { kind: 'records', cursor: consumer.cursor, batch, memo: consumer.state.memo, wantedVersion };
+    return { kind: 'records', cursor: consumer.cursor, batch, memo, healthy, wantedVersion };
   }
 
   async renew(
@@ -66,9 +68,10 @@ export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
     from: number,
     seq: number,
     outcome: Outcome,
+    holds: boolean,
   ): Promise<boolean> {
-    // A run that was relieved may still say what became of its last record; then it holds nothing any more.
-    if (epoch !== this.#epoch()) this.#leases.release(remote, epoch);
+    // A run that was relieved may still say what became of its last records; then it holds nothing any more.
+    if (epoch !== this.#epoch() && !holds) this.#leases.release(remote, epoch);
     return this.#log.acknowledge(nowMs, remote, from, seq, outcome) && epoch === this.#epoch();
   }
 

@@ -1,9 +1,9 @@
 /**
  * What to do with a remote's answer: one pure table. It is not a client, keeps no state and reads no clock.
  *
- *   2xx                          sent. With 2.0 and no Written header at all: the receiver did not understand 2.0 (2.0 specification: SHOULD be
- *                                treated as 415), the same samples go again as 1.0.
- *   415 to a 2.0 request         the same samples go again as 1.0 (MAY).
+ *   2xx                          sent. With 2.0 and no Written header at all: the receiver did not understand 2.0, and nothing is written (2.0
+ *                                specification: CAN assume so, SHOULD be treated as 415).
+ *   415 to a 2.0 request         the same samples go again as 1.0 (MAY), but where `protobuf_message` is given: then like other 4xx.
  *   413                          the same samples go again in requests half as large, unless the request was small already: then like other 4xx.
  *   5xx, 429, no answer          again, without limit, with backoff (MUST for 5xx; 429 MAY, and dropping it is loss).
  *   3xx                          again: a wrong URL is the owner's to mend, not a reason to lose samples.
@@ -20,10 +20,14 @@ export interface Answer {
   readonly anyWritten: boolean;
   /** The server's words, or the network's. */
   readonly text: string;
+  /** There was none within remote_timeout. */
+  readonly timedOut?: boolean;
 }
 
 export interface Attempt {
   readonly schema: 1 | 2;
+  /** `protobuf_message` is given: it is this schema or none. */
+  readonly fixed: boolean;
   readonly samples: number;
   /** Of the request, uncompressed. */
   readonly bytes: number;
@@ -45,6 +49,8 @@ export type Decision =
   | { readonly kind: 'smaller'; readonly samplesMax: number; readonly error: string }
   | { readonly kind: 'dropped'; readonly sent: number; readonly reason: string; readonly error: string };
 
+const FIXED = 'protobuf_message is given, so 1.0 is not tried: leave it out to fall back';
+
 /** A request this small is refused for another reason than its size, whatever the remote says. */
 const SMALL_SAMPLES = 500;
 const SMALL_BYTES = 64 * 1024;
@@ -53,15 +59,16 @@ export function decide(answer: Answer, attempt: Attempt): Decision {
   const { status } = answer;
   const said = answer.text.trim() === '' ? '' : `: ${answer.text.trim()}`;
   if (status >= 200 && status < 300) {
-    if (attempt.schema === 2 && !answer.anyWritten && attempt.samples > 0) {
-      return {
-        kind: 'as 1.0',
-        error: `status ${status} without a Written header: the remote does not speak Remote Write 2.0`,
-      };
-    }
-    return { kind: 'sent' };
+    if (attempt.schema === 1 || answer.anyWritten || attempt.samples === 0) return { kind: 'sent' };
+    const error = `status ${status} without a Written header: the remote does not speak Remote Write 2.0`;
+    if (!attempt.fixed) return { kind: 'as 1.0', error };
+    return { kind: 'dropped', sent: 0, reason: `http_${status}`, error: `${error}, ${FIXED}` };
   }
-  if (status === 415 && attempt.schema === 2) return { kind: 'as 1.0', error: `status 415 to Remote Write 2.0${said}` };
+  if (status === 415 && attempt.schema === 2) {
+    const error = `status 415 to Remote Write 2.0${said}`;
+    if (!attempt.fixed) return { kind: 'as 1.0', error };
+    return { kind: 'dropped', sent: 0, reason: 'http_415', error: `${error}; ${FIXED}` };
+  }
   if (status === 0 || status === 429 || status >= 500 || status < 400) {
     const error = status === 0 ? answer.text : `status ${status}${said}`;
     return { kind: 'again', afterMs: backoffMs(answer.retryAfter, attempt), error };

@@ -1,29 +1,17 @@
 /**
- * A forwarding run: one lane a remote, each reading its records from a log, posting them, and moving the remote's cursor. It keeps nothing
+ * A forwarding run: one sender a remote, each reading its records from a log, posting them, and moving the remote's cursor. It keeps nothing
  * that must survive it: what was sent and not acknowledged is sent again, with the same values and timestamps.
  *
- * The one invariant: a remote's lane waits for nothing but that remote.
+ * The one invariant: a remote's sender waits for nothing but that remote, and for a connection, of which those that hang have few.
  */
 
 import type { RemoteWriteConfig } from '../config/model.ts';
-import { DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
-import { SnappyError, snappyLength } from '../encoding/snappy.ts';
-import type { Outcome } from '../log/consumer.ts';
-import type { LogRecord } from '../log/log.ts';
-import type { Fetch, Random } from '../model/doors.ts';
-import { REQUEST_LIMITS } from '../model/request.ts';
+import { CONNECTIONS } from '../scrape/connections.ts';
+import { deliver, type ForwardDoors, leaseMs, outdated, type Plan, planFor, type Run, type Sender } from './deliver.ts';
 import type { LogDoor, Next } from './door.ts';
-import { nextRequests, type Requests, type WriteRequest } from './requests.ts';
 import { WriteRelabeler } from './relabel.ts';
-import { decide, type Decision } from './retry.ts';
-import { send, type SendDoors } from './send.ts';
-
-export interface ForwardDoors extends SendDoors {
-  /** The deployment itself, in process; only for a remote whose configured host is `self`. */
-  readonly self: Fetch;
-  readonly random: Random;
-  readonly warn: (message: string) => void;
-}
+import { Shards } from './shards.ts';
+import { type Group, Window } from './window.ts';
 
 export interface ForwardPlan {
   readonly configVersion: number;
@@ -34,14 +22,12 @@ export interface ForwardPlan {
 
 /** The host that means the deployment itself. */
 const SELF = 'self';
-/** How often an idle lane looks for new records: a flush comes every five seconds. */
+/** How often an idle sender looks for new records: a flush comes every five seconds. */
 const IDLE_MS = 2_500;
-/** One read of the log: several records a call save calls when catching up. RPC ends at 32 MiB. */
-export const READ_BYTES = 4_000_000;
-/** A remote that fails is written down at the first failure of a record and then this often: each costs a row. */
-const REPORT_MS = 30_000;
-/** What a remote taught (that it does not speak 2.0, or takes less at once) is tried again a day later. */
-const MEMORY_MS = 24 * 60 * 60 * 1000;
+/** One read of the log, and as much as waits in memory at most: several records a call save calls when catching up. RPC ends at 32 MiB. */
+export const READ_BYTES = 2_000_000;
+/** Records that wait for longer are a backlog, ms: new ones come every five seconds. */
+const BEHIND_MS = 10_000;
 
 /**
  * Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. Says whether the configuration
@@ -54,41 +40,33 @@ export async function forwardRound(plan: ForwardPlan, log: LogDoor, doors: Forwa
     remotes: plan.remotes.map((remote) => remote.name),
   });
   const run: Run = { epoch, endMs: startMs + plan.runMs, configVersion: plan.configVersion, reload: false };
-  await Promise.all(
-    plan.remotes.map((remote) =>
-      forward({ remote, relabeler: new WriteRelabeler(remote.writeRelabelConfigs), run, log, doors }),
-    ),
-  );
+  await Promise.all(plan.remotes.map((remote) => forward(remote, run, log, doors)));
   return { reload: run.reload };
 }
 
-interface Run {
-  readonly epoch: number;
-  readonly endMs: number;
-  readonly configVersion: number;
-  /** A newer configuration is wanted: all lanes end. */
-  reload: boolean;
-}
-
-interface Lane {
-  readonly remote: RemoteWriteConfig;
-  readonly relabeler: WriteRelabeler;
-  readonly run: Run;
-  readonly log: LogDoor;
-  readonly doors: ForwardDoors;
-}
-
-async function forward(lane: Lane): Promise<void> {
-  const { remote, run, log, doors } = lane;
+async function forward(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: ForwardDoors): Promise<void> {
   const { clock } = doors;
+  const relabeler = new WriteRelabeler(remote.writeRelabelConfigs);
+  const isSelf = new URL(remote.url).hostname === SELF;
+  const known = { healthy: true, hung: false, memo: {}, triedMs: 0, lookedMs: 0, reportAtMs: 0 };
+  let sender: Sender | null = null;
   while (clock.now() < run.endMs) {
     let sleepMs = IDLE_MS;
     try {
-      const next = await log.next(clock.now(), run.epoch, remote.name, remote.remoteTimeoutMs + IDLE_MS);
+      const next = await log.next(clock.now(), run.epoch, remote.name, leaseMs(remote), null);
       if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) return;
       if (next.kind === 'busy') sleepMs = Math.min(IDLE_MS, Math.max(0, next.untilMs - clock.now()));
       if (next.kind === 'records') {
-        if (!(await drain(next, lane))) return;
+        const { healthy, memo } = next;
+        // Whether one that failed hung is not known: it has to wait for its connection until it answers.
+        sender ??= { ...known, remote, isSelf, relabeler, run, log, doors, healthy, hung: !healthy, memo };
+        sender.memo = memo;
+        doors.senders.add(sender);
+        try {
+          if (!(await new Session(next, sender).run())) return;
+        } finally {
+          doors.senders.delete(sender);
+        }
         continue;
       }
     } catch (error) {
@@ -98,179 +76,144 @@ async function forward(lane: Lane): Promise<void> {
   }
 }
 
-function outdated(run: Run, wantedVersion: number): boolean {
-  run.reload ||= wantedVersion > run.configVersion;
-  return run.reload;
-}
+/** From the first records that wait until nothing does: reads on, sends as many groups at once as may be, acknowledges what is done in front. */
+class Session {
+  readonly #sender: Sender;
+  readonly #window: Window;
+  readonly #shards: Shards;
+  #underWay = 0;
+  /** False when nothing new is begun: the run ends, or the cursor is elsewhere. */
+  #goOn = true;
+  #runEnds = false;
+  /** After the log did not answer; and before the end of the log was reached; Unix ms. */
+  #pausedUntilMs = 0;
+  #readAtMs: number;
+  #wake: () => void = () => undefined;
 
-/** What a remote taught: kept in its consumer's state. */
-type Memo = Readonly<Record<string, number>>;
-
-/** Delivers records that were read. False when the lane ends: the run's time is up, or another run goes on. */
-async function drain(
-  { cursor: start, batch, memo: known }: Extract<Next, { kind: 'records' }>,
-  lane: Lane,
-): Promise<boolean> {
-  const { remote, run, log, doors } = lane;
-  const { clock } = doors;
-  let cursor = start;
-  let memo: Memo = known;
-  for (let rest = batch.records; rest.length > 0;) {
-    const delivery = await deliver(rest, memo, lane);
-    if (delivery === null) return false;
-    if ('learned' in delivery) {
-      memo = { ...memo, ...delivery.learned };
-      continue;
-    }
-    const { seq } = rest[delivery.records - 1]!;
-    const outcome = { ...delivery.outcome, memo };
-    if (!(await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, seq, outcome))) return false;
-    cursor = seq;
-    rest = rest.slice(delivery.records);
+  constructor({ cursor, batch, memo }: Extract<Next, { kind: 'records' }>, sender: Sender) {
+    this.#sender = sender;
+    this.#window = new Window(cursor);
+    this.#window.add(batch);
+    this.#shards = new Shards(sender.remote, memo);
+    // A read that is less than half full has reached the end.
+    this.#readAtMs = this.#window.bytesWaiting < READ_BYTES / 2 ? this.#nowMs + IDLE_MS : 0;
   }
-  // Unreadable records at the end were passed over: the cursor follows, and they are counted as dropped.
-  if (cursor < batch.upTo) await log.acknowledge(clock.now(), run.epoch, remote.name, cursor, batch.upTo, { sent: 0 });
-  return true;
-}
 
-/** What became of the first records, or what the remote taught about how they must be sent: then nothing was done yet. */
-type Delivery = { readonly records: number; readonly outcome: Outcome } | { readonly learned: Memo };
-
-/** Sends the first records until the remote took or refused them. Null when the run's time ended first: another run goes on. */
-async function deliver(records: readonly LogRecord[], memo: Memo, lane: Lane): Promise<Delivery | null> {
-  const { remote, relabeler, log, doors } = lane;
-  const nowMs = doors.clock.now();
-  const old = tooOld(remote, records, nowMs);
-  if (old !== null) return old;
-  const schema = remote.protobufMessage === 'prometheus.WriteRequest' || (memo['schema1UntilMs'] ?? 0) > nowMs ? 1 : 2;
-  const samplesMax = Math.min(
-    REQUEST_LIMITS.samplesMax,
-    remote.maxSamplesPerSend,
-    (memo['samplesMaxUntilMs'] ?? 0) > nowMs ? memo['samplesMax']! : Infinity,
-  );
-  let plan: Requests;
-  try {
-    plan = nextRequests(records, schema, samplesMax, relabeler);
-  } catch (error) {
-    if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
-    const [{ seq, samples }] = records as [LogRecord];
-    await log.setAside(seq, error.message);
-    return { records: 1, outcome: { sent: 0, dropped: { unreadable: samples }, error: error.message } };
-  }
-  const covered = records.slice(0, plan.records);
-  const total = {
-    sent: 0,
-    requests: 0,
-    requestsFailed: 0,
-    samplesRetried: 0,
-    bytes: 0,
-    requestsMs: 0,
-    requestsTimed: 0,
-  };
-  const dropped: Record<string, number> = plan.samplesDropped > 0 ? { dropped_series: plan.samplesDropped } : {};
-  let lastError: string | null = null;
-  for (const [i, request] of plan.requests.entries()) {
-    const end = await post(request, schema, i === 0 ? covered : [], lane);
-    if (end === null) return null;
-    if (!('retries' in end)) return end;
-    total.sent += end.sent;
-    total.requestsMs += end.tookMs;
-    total.requestsTimed++;
-    total.requests += 1 + end.retries;
-    total.requestsFailed += end.retries;
-    total.samplesRetried += end.retries * request.samples;
-    if (end.kind === 'sent') {
-      total.bytes += request.body.byteLength;
-    } else {
-      dropped[end.reason] = (dropped[end.reason] ?? 0) + request.samples - end.sent;
-      total.requestsFailed++;
-      lastError = end.error;
+  /** False when the run has no more time for this remote, or is not the newest. */
+  async run(): Promise<boolean> {
+    for (;;) {
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      const { run, doors } = this.#sender;
+      if (this.#nowMs >= run.endMs || run.reload) this.#goOn = false;
+      await this.#acknowledge();
+      await this.#read();
+      await this.#begin();
+      if (this.#underWay === 0 && (!this.#goOn || this.#window.isDone)) return !this.#runEnds;
+      const againMs = this.#againMs();
+      await (againMs === Infinity ? woken : Promise.race([woken, doors.clock.sleepUntil(againMs)]));
     }
   }
-  const highestMs = covered.reduce((max, { maxT }) => Math.max(max, maxT), -Infinity);
-  return {
-    records: plan.records,
-    outcome: {
-      ...total,
-      dropped,
-      ...(total.sent > 0 ? { highestMs } : {}),
-      ...(lastError === null ? {} : { error: lastError }),
-    },
-  };
-}
 
-/** The records in front that sample_age_limit does not allow any more, dropped; null when there is none. */
-function tooOld(remote: RemoteWriteConfig, records: readonly LogRecord[], nowMs: number): Delivery | null {
-  if (remote.sampleAgeLimitMs === 0) return null;
-  const young = records.findIndex(({ maxT }) => maxT >= nowMs - remote.sampleAgeLimitMs);
-  const n = young < 0 ? records.length : young;
-  if (n === 0) return null;
-  return {
-    records: n,
-    outcome: { sent: 0, dropped: { too_old: records.slice(0, n).reduce((sum, { samples }) => sum + samples, 0) } },
-  };
-}
+  get #nowMs(): number {
+    return this.#sender.doors.clock.now();
+  }
 
-/** `retries` are failures that were not written down yet; the last try took `tookMs`. */
-type Posted = { readonly retries: number; readonly tookMs: number } & (
-  { readonly kind: 'sent'; readonly sent: number } | Extract<Decision, { readonly kind: 'dropped' }>
-);
+  /** When there is something to do if nothing comes of what is under way, Unix ms. */
+  #againMs(): number {
+    if (!this.#goOn) return Infinity;
+    const nowMs = this.#nowMs;
+    const times = [this.#sender.run.endMs, this.#pausedUntilMs, this.#wantsMore ? this.#readAtMs : 0];
+    return Math.min(...times.filter((ms) => ms > nowMs));
+  }
 
-/** Sends one request until the remote took or refused it. `records` may become too old meanwhile: those of which nothing was delivered yet. */
-async function post(
-  request: WriteRequest,
-  schema: Schema,
-  records: readonly LogRecord[],
-  { remote, run, log, doors }: Lane,
-): Promise<Posted | Delivery | null> {
-  const { clock } = doors;
-  const isSelf = new URL(remote.url).hostname === SELF;
-  let unreported = 0;
-  let reportAtMs = 0;
-  const again = (error: string): Promise<void> => {
-    const requests = unreported;
-    unreported = 0;
-    reportAtMs = clock.now() + REPORT_MS;
-    return log.retried(clock.now(), remote.name, requests, requests * request.samples, error);
-  };
-  for (let attempt = 0; ; attempt++) {
-    const startMs = clock.now();
-    const answer = await send(remote, schema, request.body, attempt, doors, isSelf ? doors.self : doors.fetch);
-    const decision = decide(answer, {
-      schema,
-      samples: request.samples,
-      bytes: snappyLength(request.body),
-      divisible: request.divisible,
-      attempt,
-      minBackoffMs: remote.minBackoffMs,
-      maxBackoffMs: remote.maxBackoffMs,
-      nowMs: clock.now(),
-      random: doors.random(),
-    });
-    const counted = { retries: unreported, tookMs: clock.now() - startMs };
-    if (decision.kind === 'sent') return { kind: 'sent', sent: request.samples, ...counted };
-    if (decision.kind === 'dropped') return { ...decision, ...counted };
-    unreported++;
-    if (decision.kind !== 'again') {
-      const untilMs = clock.now() + MEMORY_MS;
-      doors.warn(`remote ${remote.name}: ${decision.error}; ${decision.kind} for a day`);
-      await again(decision.error);
-      if (decision.kind === 'as 1.0') return { learned: { schema1UntilMs: untilMs } };
-      return { learned: { samplesMax: decision.samplesMax, samplesMaxUntilMs: untilMs } };
+  async #acknowledge(): Promise<void> {
+    const ready = this.#window.ready();
+    if (ready === null || (this.#goOn && this.#nowMs < this.#pausedUntilMs)) return;
+    const { remote, run, log, memo } = this.#sender;
+    if (ready.seq === this.#window.end) this.#shards.drained();
+    const outcome = { ...ready.outcome, memo: { ...memo, ...this.#shards.memo } };
+    const { cursor } = this.#window;
+    try {
+      const holds = this.#underWay > 0;
+      if (!(await log.acknowledge(this.#nowMs, run.epoch, remote.name, cursor, ready.seq, outcome, holds)))
+        this.#goOn = false;
+      this.#window.acknowledged(ready.seq);
+    } catch (error) {
+      // If it did so all the same, the next try finds the cursor elsewhere.
+      this.#pause(error);
     }
-    const againAtMs = clock.now() + decision.afterMs;
-    const ends = againAtMs >= run.endMs;
-    if (clock.now() >= reportAtMs || ends) await again(decision.error);
-    if (ends) return null;
-    await clock.sleepUntil(againAtMs);
-    const { goOn, wantedVersion } = await log.renew(
-      clock.now(),
-      run.epoch,
-      remote.name,
-      remote.remoteTimeoutMs + IDLE_MS,
-    );
-    if (!goOn || outdated(run, wantedVersion)) return null;
-    const old = tooOld(remote, records, clock.now());
-    if (old !== null) return old;
+  }
+
+  get #wantsMore(): boolean {
+    return this.#sender.healthy && !this.#window.isDone && this.#window.bytesWaiting < READ_BYTES / 2;
+  }
+
+  async #read(): Promise<void> {
+    if (!this.#goOn || !this.#wantsMore || this.#nowMs < Math.max(this.#readAtMs, this.#pausedUntilMs)) return;
+    const { remote, run, log } = this.#sender;
+    try {
+      const next = await log.next(this.#nowMs, run.epoch, remote.name, leaseMs(remote), this.#window.end);
+      if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) this.#goOn = false;
+      else if (next.kind === 'records') this.#window.add(next.batch);
+      else this.#readAtMs = this.#nowMs + IDLE_MS;
+    } catch (error) {
+      this.#pause(error);
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { remote, isSelf, doors } = this.#sender;
+    while (this.#goOn && this.#nowMs >= this.#pausedUntilMs && (this.#sender.healthy || this.#underWay === 0)) {
+      const records = this.#window.next();
+      if (records.length === 0) return;
+      const live = [...doors.senders].filter(({ hung }) => !hung).length;
+      const share = isSelf ? 1 : Math.max(1, Math.floor(CONNECTIONS / live));
+      if (this.#underWay >= Math.min(this.#shards.count, share)) {
+        this.#shards.wanted = true;
+        return;
+      }
+      try {
+        const plan = await planFor(records, this.#sender);
+        const group = this.#window.take(records.slice(0, plan.records));
+        if ('outcome' in plan) {
+          this.#window.done(group, plan.outcome);
+          this.#wake();
+        } else {
+          this.#underWay++;
+          void this.#deliver(group, plan);
+        }
+      } catch (error) {
+        doors.warn(`forwarding to ${remote.name}: ${String(error)}`);
+        this.#pause(error);
+      }
+    }
+  }
+
+  async #deliver(group: Group, plan: Extract<Plan, { requests: unknown }>): Promise<void> {
+    try {
+      const delivery = await deliver(group.records, plan, this.#sender);
+      if (delivery === 'the run ends') {
+        this.#goOn = false;
+        this.#runEnds = true;
+      } else if (delivery === 'again') {
+        this.#window.again(group);
+      } else {
+        this.#window.done(group, delivery);
+        if ((delivery.requestsFailed ?? 0) > 0) this.#shards.failed();
+        else this.#shards.delivered((this.#window.waitingSinceMs ?? Infinity) < this.#nowMs - BEHIND_MS);
+      }
+    } catch (error) {
+      this.#window.again(group);
+      this.#pause(error);
+    } finally {
+      this.#underWay--;
+      this.#wake();
+    }
+  }
+
+  #pause(error: unknown): void {
+    const { remote, doors } = this.#sender;
+    doors.warn(`forwarding to ${remote.name}: the log did not answer: ${String(error)}`);
+    this.#pausedUntilMs = this.#nowMs + IDLE_MS;
   }
 }

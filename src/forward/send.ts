@@ -59,7 +59,7 @@ export async function send(
     };
     const answer = await Promise.race([exchange(), timeout]);
     if (answer !== TIMED_OUT) return answer;
-    return head ?? noAnswer(`no answer within remote_timeout (${remote.remoteTimeoutMs} ms)`);
+    return head ?? { ...noAnswer(`no answer within remote_timeout (${remote.remoteTimeoutMs} ms)`), timedOut: true };
   } catch (error) {
     return head ?? noAnswer(`${new URL(remote.url).host}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -220,9 +220,28 @@ function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStat
     remote.requestsTimed,
     of,
   );
-  for (const which of ['shards', 'shards_min', 'shards_max', 'shards_desired']) {
-    out.gauge(name(which), 'Always 1: a remote has one lane.').add(1, of);
-  }
+  const shards = (which: string, help: string, value: number | undefined): void =>
+    void out.gauge(name(which), help).add(value ?? null, of);
+  shards('shards', 'Requests that may be under way at once.', remote.shards);
+  shards('shards_max', 'The most that they may be: max_shards, or the connections of a run.', remote.shardsMax);
+  shards('shards_min', 'The least that they are.', remote.shardsMin);
+  shards('shards_desired', 'How many they would be if shards_max allowed it.', remote.shardsDesired);
+  shards(
+    'shard_capacity',
+    'Samples of a request that is not split: there is no queue but the log.',
+    remote.samplesPerSendMax,
+  );
+  shards(
+    'max_samples_per_send',
+    'The maximum number of samples to be sent in a single request.',
+    remote.samplesPerSendMax,
+  );
+  out
+    .counter(name('exemplars_total'), 'Exemplars that were sent with samples that the remote acknowledged.')
+    .add(remote.exemplarsSent, of);
+  out
+    .counter(name('histograms_total'), 'Native histograms that the remote acknowledged; samples_total counts them too.')
+    .add(remote.histogramsSent, of);
   out.counter(name('bytes_total'), 'Bytes of compressed requests that were acknowledged.').add(remote.bytesSent, of);
   out
     .gauge(name('queue_highest_timestamp_seconds'), 'Highest timestamp of a sample that waits or was sent.')

@@ -58,6 +58,16 @@ export interface ConsumerStatus {
   /** Time that requests took, ms, and how many of them it is known of. */
   readonly requestsMs: number;
   readonly requestsTimed: number;
+  /** Of the samples that were sent, those that are histograms; and exemplars besides. What relabelling drops of a record is not told apart. */
+  readonly histogramsSent: number;
+  readonly exemplarsSent: number;
+  /** Requests that may be under way at once, and how many there would be if `max_shards` allowed it. */
+  readonly shards: number;
+  readonly shardsDesired: number;
+  /** A remote's, from the configuration. */
+  readonly shardsMin?: number;
+  readonly shardsMax?: number;
+  readonly samplesPerSendMax?: number;
   /** Until when a remote is sent 1.0, since it did not understand 2.0; null when it is not. */
   readonly schema1UntilMs: number | null;
   /** The samples a request may have since a remote refused more; null when it did not. */

@@ -26,6 +26,8 @@ export interface ConsumerState {
   /** How long the requests took that were counted in `requestsTimed`, ms. */
   readonly requestsMs?: number;
   readonly requestsTimed?: number;
+  readonly histogramsSent?: number;
+  readonly exemplarsSent?: number;
 }
 
 export interface Consumer {
@@ -43,6 +45,9 @@ export interface Outcome {
   readonly requests?: number;
   readonly requestsFailed?: number;
   readonly samplesRetried?: number;
+  /** How many of `sent` are histograms, and exemplars that were sent with them. */
+  readonly histograms?: number;
+  readonly exemplars?: number;
   readonly bytes?: number;
   /** How long requests took that were answered for good, ms, and how many they were. */
   readonly requestsMs?: number;
@@ -50,6 +55,31 @@ export interface Outcome {
   readonly highestMs?: number;
   readonly error?: string;
   readonly memo?: Readonly<Record<string, number>>;
+}
+
+/** What became of records that lie one behind the other, as one. */
+export function mergeOutcomes(outcomes: readonly Outcome[]): Outcome {
+  return outcomes.reduce<Outcome>(
+    (a, b) => {
+      const highestMs = Math.max(a.highestMs ?? -Infinity, b.highestMs ?? -Infinity);
+      const error = b.error ?? a.error;
+      return {
+        sent: a.sent + b.sent,
+        dropped: add(a.dropped ?? {}, b.dropped ?? {}),
+        requests: (a.requests ?? 0) + (b.requests ?? 0),
+        requestsFailed: (a.requestsFailed ?? 0) + (b.requestsFailed ?? 0),
+        samplesRetried: (a.samplesRetried ?? 0) + (b.samplesRetried ?? 0),
+        histograms: (a.histograms ?? 0) + (b.histograms ?? 0),
+        exemplars: (a.exemplars ?? 0) + (b.exemplars ?? 0),
+        bytes: (a.bytes ?? 0) + (b.bytes ?? 0),
+        requestsMs: (a.requestsMs ?? 0) + (b.requestsMs ?? 0),
+        requestsTimed: (a.requestsTimed ?? 0) + (b.requestsTimed ?? 0),
+        ...(highestMs > -Infinity ? { highestMs } : {}),
+        ...(error === undefined ? {} : { error }),
+      };
+    },
+    { sent: 0 },
+  );
 }
 
 /** Errors of a remote are kept for the page; as much as Prometheus logs of them. */
@@ -118,6 +148,8 @@ export function advance(consumer: Consumer, seq: number, samplesIn: number, outc
       samplesRetried: state.samplesRetried + (outcome.samplesRetried ?? 0),
       requestsMs: (state.requestsMs ?? 0) + (outcome.requestsMs ?? 0),
       requestsTimed: (state.requestsTimed ?? 0) + (outcome.requestsTimed ?? 0),
+      histogramsSent: (state.histogramsSent ?? 0) + (outcome.histograms ?? 0),
+      exemplarsSent: (state.exemplarsSent ?? 0) + (outcome.exemplars ?? 0),
       bytesSent: state.bytesSent + (outcome.bytes ?? 0),
       highestSentMs: later(state.highestSentMs, outcome.highestMs),
       lastSentAtMs: outcome.sent > 0 ? nowMs : state.lastSentAtMs,
@@ -187,6 +219,10 @@ export function consumerStatus(
     recent: state.recent ?? [],
     requestsMs: state.requestsMs ?? 0,
     requestsTimed: state.requestsTimed ?? 0,
+    histogramsSent: state.histogramsSent ?? 0,
+    exemplarsSent: state.exemplarsSent ?? 0,
+    shards: state.memo['shards'] ?? 1,
+    shardsDesired: state.memo['shardsDesired'] ?? 1,
     schema1UntilMs: until(state.memo, 'schema1UntilMs', nowMs),
     samplesMax: until(state.memo, 'samplesMaxUntilMs', nowMs) === null ? null : (state.memo['samplesMax'] ?? null),
   };

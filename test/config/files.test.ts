@@ -56,7 +56,6 @@ test('the configuration that is bundled is right', () => {
     warnings: [],
     config: {
       scrapeConfigs: [{ jobName: 'narthex', scrapeIntervalMs: 15_000, staticConfigs: [{ targets: ['self'] }] }],
-      remoteWrites: [{ url: 'http://self/api/v1/write', protobufMessage: 'io.prometheus.write.v2.Request' }],
     },
   });
 });

@@ -9,6 +9,7 @@ import type { RemoteWriteConfig } from '../../src/config/model.ts';
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyUncompress } from '../../src/encoding/snappy.ts';
 import { forwardRound } from '../../src/forward/round.ts';
+import { Connections } from '../../src/scrape/connections.ts';
 import { DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
 import { parseLimits } from '../../src/receive/settings.ts';
 import worker from '../../src/worker.ts';
@@ -201,6 +202,8 @@ describe('a relay', () => {
       await asleep(shard, async () => undefined);
       await forwardRound({ configVersion: 0, remotes: names, runMs: 1_000 }, shard, {
         clock,
+        connections: new Connections(clock),
+        senders: new Set(),
         random: () => 0.5,
         tokens,
         userAgent: 'test',

@@ -69,7 +69,7 @@ it('all three kinds of relabelling, in the runtime, with the agent asleep before
   await round;
 
   const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
-  const next = await stub.next(clock.now(), epoch, 'sink', 0);
+  const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
   if (next.kind !== 'records') throw new Error(next.kind);
   const relabeler = new WriteRelabeler(config.remoteWrites[0]!.writeRelabelConfigs);
   const logged = next.batch.records.flatMap((record) => samplesOf(record));

@@ -61,11 +61,11 @@ async function run(name: string, first: readonly Target[], changes: readonly [at
   const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
   const samples: PlainSample[] = [];
   for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0);
+    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
     if (next.kind !== 'records') break;
     for (const record of next.batch.records) samples.push(...samplesOf(record));
     const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent });
+    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
   }
   const of = (host: string) =>
     samples.filter((s) => s.labels['__name__'] === 'metric' && s.labels['instance'] === host).sort((a, b) => a.t - b.t);

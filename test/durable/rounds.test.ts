@@ -81,11 +81,11 @@ remote_write: [{ url: 'http://sink/' }]
   const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
   const samples: PlainSample[] = [];
   for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0);
+    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
     if (next.kind !== 'records') break;
     for (const record of next.batch.records) samples.push(...samplesOf(record));
     const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent });
+    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
   }
   const report = await stub.report(clock.now());
   expect(report.remotes[0]).toMatchObject({ samplesPending: 0, samplesDropped: {}, samplesSent: samples.length });

@@ -90,11 +90,11 @@ beforeAll(async () => {
 
   const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: VERSIONS.length, remotes: ['sink'] });
   for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0);
+    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
     if (next.kind !== 'records') break;
     for (const record of next.batch.records) samples.push(...samplesOf(record));
     const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent });
+    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
   }
   samples = samples.filter(({ t }) => t < T0 + END_MS);
 });

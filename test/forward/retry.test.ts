@@ -11,6 +11,7 @@ const answer = (status: number, more: Partial<Answer> = {}): Answer => ({
 });
 const attempt = (more: Partial<Attempt> = {}): Attempt => ({
   schema: 2,
+  fixed: false,
   samples: 100,
   bytes: 10_000,
   divisible: true,
@@ -29,6 +30,24 @@ describe('the decision table', () => {
     ['2xx to 1.0 needs none', answer(200), attempt({ schema: 1 }), { kind: 'sent' }],
     ['2xx to 2.0 without any: the remote did not understand', answer(200), attempt(), { kind: 'as 1.0' }],
     ['415 to 2.0', answer(415), attempt(), { kind: 'as 1.0' }],
+    [
+      '415 to 2.0 that protobuf_message fixes',
+      answer(415, { text: 'no' }),
+      attempt({ fixed: true }),
+      {
+        kind: 'dropped',
+        sent: 0,
+        reason: 'http_415',
+        error:
+          'status 415 to Remote Write 2.0: no; protobuf_message is given, so 1.0 is not tried: leave it out to fall back',
+      },
+    ],
+    [
+      'likewise a 2xx without Written headers: nothing was written',
+      answer(204),
+      attempt({ fixed: true }),
+      { kind: 'dropped', sent: 0, reason: 'http_204' },
+    ],
     ['415 to 1.0', answer(415), attempt({ schema: 1 }), { kind: 'dropped', sent: 0, reason: 'http_415' }],
     [
       '400 with part written',

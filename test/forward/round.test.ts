@@ -198,9 +198,10 @@ describe('requests', () => {
   it('hold several records in 1.0, and each is acknowledged', async () => {
     const w = world([remote('a', { protobufMessage: 'prometheus.WriteRequest', maxSamplesPerSend: 4 })]);
     for (let i = 0; i < 10; i++) w.append();
-    expect(await sizes(w)).toEqual([4, 4, 2]);
+    // The first stands alone: it may have arrived before a crash, and would take the others with it when it is refused as out of order.
+    expect(await sizes(w)).toEqual([1, 4, 4, 1]);
     expect(w.received.get('a')).toEqual(upTo(10));
-    expect(w.status('a')).toMatchObject({ samplesSent: 10, samplesPending: 0, recordsPending: 0, requests: 3 });
+    expect(w.status('a')).toMatchObject({ samplesSent: 10, samplesPending: 0, recordsPending: 0, requests: 4 });
   });
 
   it('become half as large after a 413, also the next, until one is small', async () => {

@@ -87,7 +87,16 @@ async function outcome(path: string) {
   );
   // The machine may be busy, so that timers come late.
   expect(Date.now() - startMs).toBeLessThan(TIMEOUT_MS + 3_000);
-  const attempt = { schema: 2, samples: 10, bytes: 100, divisible: true, attempt: 0, nowMs: T0, random: 0.5 } as const;
+  const attempt = {
+    schema: 2,
+    fixed: false,
+    samples: 10,
+    bytes: 100,
+    divisible: true,
+    attempt: 0,
+    nowMs: T0,
+    random: 0.5,
+  } as const;
   const decision = decide(answer, { ...attempt, minBackoffMs: 30, maxBackoffMs: 5_000 });
   if (decision.kind === 'again') expect(decision.afterMs).toBeLessThan(3_600_001);
   if (decision.kind === 'dropped') expect(decision.sent).toBeLessThanOrEqual(10);

@@ -10,6 +10,7 @@ import { Log } from '../../src/log/log.ts';
 import { Values } from '../../src/log/table.ts';
 import { samplesOf } from '../durable/log-reader.ts';
 import { sqlite } from '../log/sqlite.ts';
+import { Connections } from '../../src/scrape/connections.ts';
 import { SimClock } from '../sim/clock.ts';
 
 export const T0 = Date.UTC(2026, 10, 22);
@@ -17,12 +18,13 @@ export const T0 = Date.UTC(2026, 10, 22);
 export const remote = (name: string, more: Partial<RemoteWriteConfig> = {}): RemoteWriteConfig => ({
   name,
   url: `http://${name}/write`,
-  protobufMessage: 'io.prometheus.write.v2.Request',
   remoteTimeoutMs: 10_000,
   headers: [],
   minBackoffMs: 30,
   maxBackoffMs: 5_000,
   maxSamplesPerSend: 10_000,
+  minShards: 1,
+  maxShards: 50,
   sampleAgeLimitMs: 0,
   followRedirects: true,
   writeRelabelConfigs: [],
@@ -50,13 +52,20 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
   };
   log.setConsumers(remotes.map((r) => r.name));
   let n = 0;
-  const append = (): void => {
+  /** One record with the sample n. */
+  const append = (lanes?: number): void => {
     const builder = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
     builder.reserve(100);
     builder.add([builder.symbol('__name__'), builder.symbol('n')], 2, T0 + ++n, 0, 0);
     const built = builder.finish()[0]!;
     log.append(clock.now(), [
-      { schema: 2, samples: built.samples, maxT: built.maxT, body: snappyCompress(built.message) },
+      {
+        schema: 2,
+        samples: built.samples,
+        maxT: built.maxT,
+        body: snappyCompress(built.message),
+        ...(lanes === undefined ? {} : { lanes }),
+      },
     ]);
   };
   /** One record of that many series with one sample each, and long names. */
@@ -85,6 +94,8 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
     forwardRound({ runMs: 150_000, configVersion, remotes }, door, {
       clock,
       fetch,
+      connections: new Connections(clock),
+      senders: new Set(),
       self: () => Promise.reject(new Error('not self')),
       random: () => 0.5,
       tokens: new Map(),

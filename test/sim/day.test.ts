@@ -7,11 +7,13 @@ import { expect, it } from 'vitest';
 import type { RemoteWriteConfig } from '../../src/config/model.ts';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
+import type { Sender } from '../../src/forward/deliver.ts';
 import type { LogDoor } from '../../src/forward/door.ts';
 import { Outbox } from '../../src/forward/outbox.ts';
 import { forwardRound } from '../../src/forward/round.ts';
 import { Log } from '../../src/log/log.ts';
 import { Values } from '../../src/log/table.ts';
+import { Connections } from '../../src/scrape/connections.ts';
 import { samplesOf } from '../durable/log-reader.ts';
 import { Rng } from '../encoding/damage.ts';
 import { sqlite } from '../log/sqlite.ts';
@@ -28,7 +30,10 @@ const ENDS = T0 + 26 * HOUR;
 /** What a request takes. */
 const LATENCY_MS = 150;
 
-const remote = (name: string, protobufMessage: RemoteWriteConfig['protobufMessage']): RemoteWriteConfig => ({
+const remote = (
+  name: string,
+  protobufMessage: NonNullable<RemoteWriteConfig['protobufMessage']>,
+): RemoteWriteConfig => ({
   name,
   url: `http://${name}/write`,
   protobufMessage,
@@ -37,6 +42,8 @@ const remote = (name: string, protobufMessage: RemoteWriteConfig['protobufMessag
   minBackoffMs: 1_000,
   maxBackoffMs: 30_000,
   maxSamplesPerSend: 50,
+  minShards: 1,
+  maxShards: 50,
   sampleAgeLimitMs: 0,
   followRedirects: true,
   writeRelabelConfigs: [],
@@ -127,6 +134,8 @@ async function day(): Promise<void> {
     const doors = {
       clock,
       fetch,
+      connections: new Connections(clock),
+      senders: new Set<Sender>(),
       self: fetch,
       random: chance,
       tokens: new Map(),

@@ -1,0 +1,301 @@
+/**
+ * One group of records on its way: encoded as the remote takes it, posted until the remote took or refused it. What the run knows of the remote
+ * (`Sender`) is shared by all groups that are under way.
+ *
+ * The one invariant: whatever comes of it is an outcome that accounts for every sample of the group, or the group is still to be sent.
+ */
+
+import type { RemoteWriteConfig } from '../config/model.ts';
+import { DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
+import { SnappyError, snappyLength } from '../encoding/snappy.ts';
+import type { Outcome } from '../log/consumer.ts';
+import type { LogRecord } from '../log/log.ts';
+import type { Fetch, Random } from '../model/doors.ts';
+import { REQUEST_LIMITS } from '../model/request.ts';
+import type { Connections, Turn } from '../scrape/connections.ts';
+import type { LogDoor } from './door.ts';
+import { nextRequests, type Requests, type WriteRequest } from './requests.ts';
+import type { WriteRelabeler } from './relabel.ts';
+import { type Answer, decide, type Decision } from './retry.ts';
+import { send, type SendDoors } from './send.ts';
+
+export interface ForwardDoors extends SendDoors {
+  /** The deployment itself, in process; only for a remote whose configured host is `self`. */
+  readonly self: Fetch;
+  /** Shared by all that the invocation sends, whichever log it is from. */
+  readonly connections: Connections;
+  /** The remotes that have something under way: connections are shared fairly among them. */
+  readonly senders: Set<Sender>;
+  readonly random: Random;
+  readonly warn: (message: string) => void;
+}
+
+export interface Run {
+  readonly epoch: number;
+  readonly endMs: number;
+  readonly configVersion: number;
+  /** A newer configuration is wanted: all senders end. */
+  reload: boolean;
+}
+
+/** What a remote taught, and how many shards it had: kept in its consumer's state. */
+export type Memo = Readonly<Record<string, number>>;
+
+/** A remote in a run. */
+export interface Sender {
+  readonly remote: RemoteWriteConfig;
+  readonly isSelf: boolean;
+  readonly relabeler: WriteRelabeler;
+  readonly run: Run;
+  readonly log: LogDoor;
+  readonly doors: ForwardDoors;
+  memo: Memo;
+  /** Its last answer was no failure. While it is one, nothing new is begun. */
+  healthy: boolean;
+  /** The last request had no answer for as long as it could wait. */
+  hung: boolean;
+  /** When it was last tried, with a connection for as long as it wanted, and at all, Unix ms. */
+  triedMs: number;
+  lookedMs: number;
+  /** When failures are written down again, Unix ms: each time costs a row. */
+  reportAtMs: number;
+}
+
+/** How long a run may hold records of a remote that says nothing. */
+export const leaseMs = ({ remoteTimeoutMs }: RemoteWriteConfig): number => remoteTimeoutMs + 2_500;
+/** A remote that fails is written down at the first failure and then this often: each costs a row. */
+const REPORT_MS = 30_000;
+/** What a remote taught (that it does not speak 2.0, or takes less at once) is tried again a day later. */
+const MEMORY_MS = 24 * 60 * 60 * 1000;
+/** A request that waits for an answer for longer gives way when others wait for its connection, ms. */
+const PATIENCE_MS = 5_000;
+
+export function outdated(run: Run, wantedVersion: number): boolean {
+  run.reload ||= wantedVersion > run.configVersion;
+  return run.reload;
+}
+
+/** What to do with the first of some records: nothing but to drop them, or requests to make of them. */
+export type Plan =
+  | { readonly records: number; readonly outcome: Outcome }
+  | { readonly records: number; readonly requests: Requests; readonly schema: Schema };
+
+export async function planFor(records: readonly LogRecord[], sender: Sender): Promise<Plan> {
+  const { remote, relabeler, log, doors, memo } = sender;
+  const nowMs = doors.clock.now();
+  const old = tooOld(remote, records, nowMs);
+  if (old !== null) return old;
+  const schema = schemaFor(remote, memo, nowMs);
+  const samplesMax = Math.min(
+    REQUEST_LIMITS.samplesMax,
+    remote.maxSamplesPerSend,
+    (memo['samplesMaxUntilMs'] ?? 0) > nowMs ? memo['samplesMax']! : Infinity,
+  );
+  try {
+    const requests = nextRequests(records, schema, samplesMax, relabeler);
+    return { records: requests.records, requests, schema };
+  } catch (error) {
+    if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
+    const [{ seq, samples }] = records as [LogRecord];
+    await log.setAside(seq, error.message);
+    return { records: 1, outcome: { sent: 0, dropped: { unreadable: samples }, error: error.message } };
+  }
+}
+
+function schemaFor({ protobufMessage }: RemoteWriteConfig, memo: Memo, nowMs: number): Schema {
+  if (protobufMessage === 'io.prometheus.write.v2.Request') return 2;
+  return protobufMessage === 'prometheus.WriteRequest' || (memo['schema1UntilMs'] ?? 0) > nowMs ? 1 : 2;
+}
+
+/** The records in front that sample_age_limit does not allow any more, dropped; null when there is none. */
+function tooOld(
+  remote: RemoteWriteConfig,
+  records: readonly LogRecord[],
+  nowMs: number,
+): { readonly records: number; readonly outcome: Outcome } | null {
+  if (remote.sampleAgeLimitMs === 0) return null;
+  const young = records.findIndex(({ maxT }) => maxT >= nowMs - remote.sampleAgeLimitMs);
+  const n = young < 0 ? records.length : young;
+  if (n === 0) return null;
+  return {
+    records: n,
+    outcome: { sent: 0, dropped: { too_old: records.slice(0, n).reduce((sum, { samples }) => sum + samples, 0) } },
+  };
+}
+
+/** `again`: the remote taught something, or some of the records became too old, and other requests must be made of them. */
+export type Delivery = Outcome | 'again' | 'the run ends';
+
+/** Sends what was planned until the remote took or refused it. */
+export async function deliver(
+  records: readonly LogRecord[],
+  { requests: plan, schema }: Extract<Plan, { requests: unknown }>,
+  sender: Sender,
+): Promise<Delivery> {
+  const total = {
+    sent: 0,
+    requests: 0,
+    requestsFailed: 0,
+    samplesRetried: 0,
+    bytes: 0,
+    requestsMs: 0,
+    requestsTimed: 0,
+  };
+  const dropped: Record<string, number> = plan.samplesDropped > 0 ? { dropped_series: plan.samplesDropped } : {};
+  let lastError: string | null = null;
+  for (const [i, request] of plan.requests.entries()) {
+    const end = await post(request, schema, i === 0 ? records : [], sender);
+    if (typeof end === 'string') return end;
+    total.sent += end.sent;
+    total.requestsMs += end.tookMs;
+    total.requestsTimed++;
+    total.requests += 1 + end.retries.requests;
+    total.requestsFailed += end.retries.requests;
+    total.samplesRetried += end.retries.samples;
+    if (end.kind === 'sent') {
+      total.bytes += request.body.byteLength;
+    } else {
+      dropped[end.reason] = (dropped[end.reason] ?? 0) + request.samples - end.sent;
+      total.requestsFailed++;
+      lastError = end.error;
+    }
+  }
+  const sum = (of: (record: LogRecord) => number): number => records.reduce((all, record) => all + of(record), 0);
+  const highestMs = records.reduce((max, { maxT }) => Math.max(max, maxT), -Infinity);
+  return {
+    ...total,
+    dropped,
+    ...(total.sent > 0
+      ? { highestMs, histograms: sum(({ histograms }) => histograms), exemplars: sum(({ exemplars }) => exemplars) }
+      : {}),
+    ...(lastError === null ? {} : { error: lastError }),
+  };
+}
+
+/** `retries` are failures that were not written down yet; the last try took `tookMs`. */
+type Posted = { readonly retries: { readonly requests: number; readonly samples: number }; readonly tookMs: number } & (
+  { readonly kind: 'sent'; readonly sent: number } | Extract<Decision, { readonly kind: 'dropped' }>
+);
+
+/** Sends one request until the remote took or refused it. `records` may become too old meanwhile: those of which nothing was delivered yet. */
+async function post(
+  request: WriteRequest,
+  schema: Schema,
+  records: readonly LogRecord[],
+  sender: Sender,
+): Promise<Posted | 'again' | 'the run ends'> {
+  const { remote, run, log, doors } = sender;
+  const { clock } = doors;
+  const unreported = { requests: 0, samples: 0 };
+  let error = '';
+  for (let attempt = 0; ; attempt++) {
+    const turn = await turnOf(sender);
+    if (turn === null) return 'the run ends';
+    try {
+      if (attempt > 0 || turn.waited) {
+        const nowMs = clock.now();
+        const { goOn, wantedVersion } = await log.renew(nowMs, run.epoch, remote.name, leaseMs(remote));
+        if (!goOn || outdated(run, wantedVersion)) return 'the run ends';
+        if (tooOld(remote, records, nowMs) !== null) {
+          if (unreported.requests > 0) await report(unreported, error, sender);
+          return 'again';
+        }
+      }
+      const startMs = clock.now();
+      const { answer, hung } = await turn.send(schema, request.body, attempt);
+      const decision = decide(answer, {
+        schema,
+        fixed: remote.protobufMessage !== undefined,
+        samples: request.samples,
+        bytes: snappyLength(request.body),
+        divisible: request.divisible,
+        attempt,
+        minBackoffMs: remote.minBackoffMs,
+        maxBackoffMs: remote.maxBackoffMs,
+        nowMs: clock.now(),
+        random: doors.random(),
+      });
+      sender.hung = hung;
+      if (decision.kind === 'sent' || decision.kind === 'dropped') {
+        sender.healthy = true;
+        const counted = { retries: unreported, tookMs: clock.now() - startMs };
+        return decision.kind === 'sent'
+          ? { kind: 'sent', sent: request.samples, ...counted }
+          : { ...decision, ...counted };
+      }
+      ({ error } = decision);
+      unreported.requests++;
+      unreported.samples += request.samples;
+      if (decision.kind !== 'again') {
+        const untilMs = clock.now() + MEMORY_MS;
+        doors.warn(`remote ${remote.name}: ${decision.error}; ${decision.kind} for a day`);
+        await report(unreported, error, sender);
+        const learned =
+          decision.kind === 'as 1.0'
+            ? { schema1UntilMs: untilMs }
+            : { samplesMax: decision.samplesMax, samplesMaxUntilMs: untilMs };
+        sender.memo = { ...sender.memo, ...learned };
+        return 'again';
+      }
+      sender.healthy = false;
+      turn.end();
+      const againAtMs = clock.now() + decision.afterMs;
+      const ends = againAtMs >= run.endMs;
+      if (clock.now() >= sender.reportAtMs || ends) await report(unreported, error, sender);
+      if (ends) return 'the run ends';
+      await clock.sleepUntil(againAtMs);
+    } finally {
+      turn.end();
+    }
+  }
+}
+
+/** Writes down failures of a request that were not yet. */
+async function report(unreported: { requests: number; samples: number }, error: string, sender: Sender): Promise<void> {
+  const nowMs = sender.doors.clock.now();
+  const { requests, samples } = unreported;
+  unreported.requests = unreported.samples = 0;
+  sender.reportAtMs = nowMs + REPORT_MS;
+  await sender.log.retried(nowMs, sender.remote.name, requests, samples, error);
+}
+
+interface SendTurn {
+  /** It had to wait for its connection. */
+  readonly waited: boolean;
+  /** `hung`: there was no answer for as long as it could wait. */
+  send(schema: Schema, body: Uint8Array, attempt: number): Promise<{ readonly answer: Answer; readonly hung: boolean }>;
+  end(): void;
+}
+
+/** A connection of the run's, or none for the deployment itself; null when there is none before the run ends. */
+async function turnOf(sender: Sender): Promise<SendTurn | null> {
+  const { remote, isSelf, run, doors, triedMs, lookedMs, hung } = sender;
+  const { clock } = doors;
+  if (isSelf) {
+    return {
+      waited: false,
+      send: async (schema, body, attempt) => ({
+        answer: await send(remote, schema, body, attempt, doors, doors.self),
+        hung: false,
+      }),
+      end: () => undefined,
+    };
+  }
+  const askedMs = clock.now();
+  const claim = { hung, patienceMs: PATIENCE_MS, triedMs, lookedMs, untilMs: run.endMs };
+  const turn: Turn | null = await doors.connections.take(claim);
+  if (turn === null) return null;
+  return {
+    waited: clock.now() > askedMs,
+    send: async (schema, body, attempt) => {
+      const nowMs = clock.now();
+      sender.lookedMs = nowMs;
+      if (!turn.short) sender.triedMs = nowMs;
+      const answer = await send(remote, schema, body, attempt, { ...doors, fetch: turn.fetch(doors.fetch) });
+      if (!turn.wasCut) return { answer, hung: answer.timedOut === true };
+      const text = `no answer within ${clock.now() - nowMs} ms, when others needed the connection: more remotes hang than there are connections`;
+      return { answer: { ...answer, text }, hung: true };
+    },
+    end: () => turn.end(),
+  };
+}
