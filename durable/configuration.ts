@@ -4,15 +4,18 @@
  */
 
 import bundled from '../prometheus.yml';
+import { CONFIG_BYTES_MAX, filePatterns, readConfigFiles } from '../src/config/files.ts';
 import { loadConfig, formatProblems } from '../src/config/load.ts';
 import type { Config, ConfigVersion, RemoteWriteConfig } from '../src/config/model.ts';
 import { type Limits, parseLimits } from '../src/receive/settings.ts';
 import { SELF } from '../src/config/addresses.ts';
+import type { Pushed } from '../src/http/services.ts';
+import { filesOf } from './discovery.ts';
+import type { ConfigTexts } from './director.ts';
 import { director, type Env, secretsOf } from './env.ts';
 
-export interface InForce {
+export interface InForce extends ConfigTexts {
   readonly version: ConfigVersion;
-  readonly text: string;
   readonly config: Config;
 }
 
@@ -23,18 +26,58 @@ export async function inForce(env: Env): Promise<InForce> {
   const pushed = await director(env).config(cached?.version.version ?? -1);
   if (pushed === 'unchanged') return cached!;
   if (pushed === null && cached?.version.version === 0) return cached;
-  const text = pushed?.text ?? bundled;
+  const texts: ConfigTexts = pushed ?? { text: bundled };
   const version: ConfigVersion =
     pushed === null
       ? { source: 'bundled', version: 0, pushedAtMs: null }
       : { source: pushed.source, version: pushed.version, pushedAtMs: pushed.pushedAtMs };
-  const loaded = loadConfig(text, secretsOf(env));
+  const loaded = loadConfig(texts.text, secretsOf(env), texts.files);
   if (!loaded.ok)
     throw new Error(
       `the configuration in force is not valid any more:\n${formatProblems('prometheus.yml', loaded.problems)}`,
     );
-  cached = { version, text, config: loaded.config };
+  const { text, files = [], filesPushed = false } = texts;
+  cached = { version, text, files, filesPushed, config: loaded.config };
   return cached;
+}
+
+/** Puts a configuration in force when it is right. `pushed` are the files that came with it; without any, those in the bucket are taken. */
+export async function putInForce(
+  env: Env,
+  nowMs: number,
+  { text, files: pushed = [] }: ConfigTexts,
+  source: 'bucket' | 'start --config',
+): Promise<Pushed> {
+  const filesPushed = pushed.length > 0;
+  let files = pushed;
+  if (!filesPushed) {
+    try {
+      files = await readConfigFiles(filePatterns(text), filesOf(env.BUCKET), CONFIG_BYTES_MAX - text.length);
+    } catch (error) {
+      const got = error instanceof Error ? error.message : String(error);
+      const said = { path: 'scrape_config_files', expected: 'files that can be read', got, level: 'error' } as const;
+      return { ok: false, problems: [{ ...said, line: 1, column: 1 }] };
+    }
+  }
+  const loaded = loadConfig(text, secretsOf(env), files);
+  if (!loaded.ok) return loaded;
+  const named = files.length > 0 ? { files, filesPushed } : {};
+  return { ok: true, version: await director(env).push(nowMs, text, source, named), warnings: loaded.warnings };
+}
+
+/** What is in force, with the files that are in the bucket now: another version when they are others. */
+export async function reloadFiles(env: Env, nowMs: number): Promise<Pushed> {
+  const { version, text, files = [], filesPushed } = await inForce(env);
+  const unchanged: Pushed = { ok: true, version, warnings: [] };
+  if (filesPushed === true) return unchanged;
+  const patterns = filePatterns(text);
+  if (patterns.length === 0) return unchanged;
+  const now = await readConfigFiles(patterns, filesOf(env.BUCKET), CONFIG_BYTES_MAX - text.length);
+  const same =
+    now.length === files.length && now.every((file, i) => file.name === files[i]!.name && file.text === files[i]!.text);
+  return same
+    ? unchanged
+    : putInForce(env, nowMs, { text }, version.source === 'start --config' ? version.source : 'bucket');
 }
 
 let limits: { readonly text: string; readonly parsed: Limits } | null = null;

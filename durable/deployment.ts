@@ -2,7 +2,6 @@
 
 import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
-import { loadConfig } from '../src/config/load.ts';
 import { toOtlpConfig } from '../src/config/otlp.ts';
 import type { Config, OtlpConfig, RemoteWriteConfig } from '../src/config/model.ts';
 import { kindOf } from '../src/discovery/kinds.ts';
@@ -20,9 +19,9 @@ import type { FamilyMetadata } from '../src/model/metadata.ts';
 import type { TargetsMetadata } from '../src/scrape/metadata.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
-import { inForce, limitsInForce, relayProblems } from './configuration.ts';
+import { inForce, limitsInForce, putInForce, relayProblems, reloadFiles } from './configuration.ts';
 import { type Known, knownDiscoveries } from './discovery.ts';
-import { agents, catalogue, director, type Env, ingester, secretsOf, shards } from './env.ts';
+import { agents, catalogue, director, type Env, ingester, shards } from './env.ts';
 import { networksOf } from './routes.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
@@ -44,13 +43,11 @@ export function services(env: Env, nowMs: number): Services {
     counters: () => counts,
     status: () => status(env, nowMs),
     config: () => inForce(env),
-    pushConfig: async (text, source) => {
-      const loaded = loadConfig(text, secretsOf(env));
-      if (!loaded.ok) return loaded;
-      return { ok: true, version: await director(env).push(nowMs, text, source), warnings: loaded.warnings };
-    },
+    pushConfig: (text, source, files) => putInForce(env, nowMs, { text, files }, source),
     reload: async () => {
-      const { version } = await inForce(env);
+      const reloaded = await reloadFiles(env, nowMs);
+      if (!reloaded.ok) return reloaded;
+      const { version } = reloaded;
       await Promise.all(agents(env).map((agent) => agent.want(version.version)));
       return { ok: true, version };
     },

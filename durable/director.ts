@@ -8,16 +8,24 @@
  */
 
 import { DurableObject } from 'cloudflare:workers';
+import type { ConfigFile } from '../src/config/files.ts';
 import type { ConfigVersion } from '../src/config/model.ts';
 import { Discoveries, type StoredDiscovery } from '../src/discovery/stored.ts';
 import type { Refresh } from '../src/discovery/watch.ts';
 import { Values } from '../src/log/table.ts';
-import { configKey } from '../src/model/tenant.ts';
+import { configFileKey, configKey } from '../src/model/tenant.ts';
 import { sqlOf } from './sql.ts';
 
 /** A configuration that was pushed; its text also stands in the bucket under its version. */
-export interface PushedConfig extends ConfigVersion {
+export interface PushedConfig extends ConfigVersion, ConfigTexts {}
+
+/** What is put in force: the configuration, and the files that it names. */
+export interface ConfigTexts {
   readonly text: string;
+  /** Absent when it names none. */
+  readonly files?: readonly ConfigFile[];
+  /** The files came with it: a reload does not look for others in the bucket. */
+  readonly filesPushed?: boolean;
 }
 
 export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
@@ -41,13 +49,20 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
    * Puts a checked configuration in force. Its version is one above all before, also those whose push died half way. The same text again, as at every
    * start with `--config`, is the same version.
    */
-  async push(nowMs: number, text: string, source: 'bucket' | 'start --config'): Promise<ConfigVersion> {
+  async push(
+    nowMs: number,
+    text: string,
+    source: 'bucket' | 'start --config',
+    named: Omit<ConfigTexts, 'text'> = {},
+  ): Promise<ConfigVersion> {
+    const texts: ConfigTexts = { text, ...named };
     const last = this.#values.get<PushedConfig | null>('config', null);
-    if (last !== null && last.text === text && last.source === source) return versionOf(last);
+    if (last !== null && last.source === source && sameTexts(last, texts)) return versionOf(last);
     for (let version = (last?.version ?? 0) + 1; ; version++) {
       const put = await this.env.BUCKET.put(configKey(version), text, { onlyIf: { etagDoesNotMatch: '*' } });
       if (put === null) continue;
-      const config: PushedConfig = { version, source, pushedAtMs: nowMs, text };
+      for (const file of named.files ?? []) await this.env.BUCKET.put(configFileKey(version, file.name), file.text);
+      const config: PushedConfig = { version, source, pushedAtMs: nowMs, ...texts };
       if ((this.#values.get<PushedConfig | null>('config', null)?.version ?? 0) < version)
         this.#values.set('config', config);
       return versionOf(config);
@@ -82,5 +97,9 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
     if (!tenants.includes(tenant)) this.#values.set('tenants', [...tenants, tenant].sort());
   }
 }
+
+const sameTexts = (a: ConfigTexts, b: ConfigTexts): boolean => identityOf(a) === identityOf(b);
+const identityOf = ({ text, files = [], filesPushed = false }: ConfigTexts): string =>
+  JSON.stringify([text, files.map((file) => [file.name, file.text]), filesPushed]);
 
 const versionOf = ({ version, source, pushedAtMs }: PushedConfig): ConfigVersion => ({ version, source, pushedAtMs });

@@ -4,7 +4,8 @@ import type { Config } from '../src/config/model.ts';
 import { type Discovered, discoveriesOf, type Discovery, groupsByJob } from '../src/discovery/discoveries.ts';
 import { DEFAULT_RESOLVER_URL } from '../src/discovery/dns.ts';
 import type { DiscoveredGroups, TargetGroup } from '../src/discovery/group.ts';
-import type { DiscoveryDoors, FilesDoor } from '../src/discovery/kind.ts';
+import type { DiscoveryDoors } from '../src/discovery/kind.ts';
+import type { FilesDoor } from '../src/model/doors.ts';
 import type { DiscoveryState } from '../src/discovery/stored.ts';
 import { fileKey } from '../src/model/tenant.ts';
 import { clock } from './doors.ts';
@@ -52,7 +53,7 @@ export function discoveryDoors(env: Env, userAgent: string): DiscoveryDoors {
   };
 }
 
-function filesOf(bucket: R2Bucket): FilesDoor {
+export function filesOf(bucket: R2Bucket): FilesDoor {
   const folder = fileKey('');
   return {
     list: async (prefix, max) => {

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { VERSION } from '../version.ts';
 import { apiTo, type Api } from './api.ts';
 import { bundleWorker } from './bundle.ts';
-import type { ConfigFile } from './config-check.ts';
+import type { CheckedConfig } from './config-check.ts';
 import { describeVersion, pushConfig, type InForce } from './config-push.ts';
 import { driveCrons, type CronDriver } from './cron-driver.ts';
 import type { Cron } from './cron.ts';
@@ -62,7 +62,7 @@ export class Session {
   }
 
   /** Serves until a signal (0), or until it cannot go on (1). Throws a `Failure` when it cannot begin. */
-  async run(config: ConfigFile | null): Promise<number> {
+  async run(config: CheckedConfig | null): Promise<number> {
     const unwatch = watchWorkerd({
       started: (id) => this.#workerdStarted(id),
       ended: (id, how) => this.#workerdEnded(id, how),
@@ -86,7 +86,7 @@ export class Session {
     }
   }
 
-  async #serve(config: ConfigFile | null): Promise<'serving'> {
+  async #serve(config: CheckedConfig | null): Promise<'serving'> {
     const deployment = readDeployment(workerRoot());
     const script = await bundleWorker(deployment.main);
     this.#useOwnTmp();

@@ -6,6 +6,7 @@
  */
 
 import { regexpOf } from '../relabel/regexp.ts';
+import { globOf, objectName } from '../model/glob.ts';
 import { compareUtf8, labelsFrom, METRIC_NAME, type Labels } from '../model/labels.ts';
 import { parseDuration } from './duration.ts';
 import { quote } from './problems.ts';
@@ -164,6 +165,15 @@ export const fileName = field('a name like targets/*.json', (value) => {
   if (/(^|\/)\.{1,2}(\/|$)/.test(value))
     fail('no "." and ".." in a name: it names an object under files/ in the bucket');
   return wellFormed(value);
+});
+
+/** The pattern is Prometheus' (config/config.go, `patRulePath`). */
+export const configFile = field('a name like jobs/*.yml', (value) => {
+  const name = objectName(wellFormed(value));
+  if (name === '' || !/^[^*]*(\*[^/]*)?$/.test(name)) fail('only its last part may hold one "*"');
+  if (/(^|\/)\.{1,2}(\/|$)/.test(name))
+    fail('no "." and ".." in a name: it names an object under files/ in the bucket');
+  return globOf(name) === null ? fail('a "[" or a backslash ends too early') : value;
 });
 
 /** Kubernetes checks the rest. */

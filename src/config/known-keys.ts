@@ -48,7 +48,6 @@ function discovery(section: string): KnownKey[] {
 }
 
 export const KNOWN_KEYS: readonly KnownKey[] = [
-  ...keys('', 'later', LATER, 'scrape_config_files'),
   ...keys('', 'never', NO_RULES, 'rule_files alerting'),
   ...keys('', 'never', 'Narthex reads from no remote, like Prometheus in agent mode', 'remote_read'),
   ...keys('', 'never', 'Narthex has no local TSDB: the log and the blocks have their own limits', 'storage'),

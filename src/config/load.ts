@@ -9,28 +9,32 @@
 import { REQUEST_LIMITS } from '../model/request.ts';
 import { toDiscoveries } from './discovery.ts';
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
+import { type ConfigFile, fitting } from './files.ts';
 import { namesOf } from './names.ts';
 import { toOtlpConfig } from './otlp.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
 import { resolveSecrets, type Secrets } from './references.ts';
 import {
+  checkFileRules,
   checkRules,
+  type Jobs,
   DEFAULT_INTERVAL_MS,
   DEFAULT_MAX_BACKOFF_MS,
   DEFAULT_MAX_SHARDS,
   DEFAULT_MIN_BACKOFF_MS,
   DEFAULT_MIN_SHARDS,
 } from './rules.ts';
-import { schemaProblems } from './schema-problems.ts';
+import { schemaProblems, valueAt } from './schema-problems.ts';
 import {
+  configFileSchema,
   configSchema,
   type ParsedConfig,
   type ParsedGlobal,
   type ParsedRemoteWrite,
   type ParsedScrapeConfig,
 } from './schema.ts';
-import { readTree } from './tree.ts';
+import { readTree, type Tree } from './tree.ts';
 
 export { formatProblems, type Problem } from './problems.ts';
 export { redactConfig } from './redact.ts';
@@ -55,20 +59,92 @@ const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
 
 /**
  * Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. `secrets` are those of the
- * deployment; without one, what is named is not looked for, and `<secret>` stands for it.
+ * deployment; without one, what is named is not looked for, and `<secret>` stands for it. `files` are those that `scrape_config_files` may mean.
  */
-export function loadConfig(text: string, secrets: Secrets | null = null): LoadResult {
+export function loadConfig(
+  text: string,
+  secrets: Secrets | null = null,
+  files: readonly ConfigFile[] = [],
+): LoadResult {
   const read = readTree(text);
   if (!read.ok) return { ok: false, problems: shortened(read.problems) };
   const { tree } = read;
   const missing = resolveSecrets(tree, secrets);
   const parsed = configSchema.safeParse(tree.value ?? {});
-  const problems = [...tree.problems, ...missing, ...checkRules(tree)];
+  const jobs: Jobs = new Map();
+  const problems = [...tree.problems, ...missing, ...checkRules(tree, jobs)];
   if (!parsed.success) problems.push(...schemaProblems(parsed.error, tree));
+  const more = loadFiles(tree, secrets, files, jobs);
+  problems.push(...more.problems);
   if (!parsed.success || problems.some(({ level }) => level === 'error')) {
     return { ok: false, problems: shortened(problems) };
   }
-  return { ok: true, config: toConfig(parsed.data), warnings: shortened(problems) };
+  const { scrape_configs: own = [], ...rest } = parsed.data;
+  const config = toConfig({ ...rest, scrape_configs: [...own, ...more.scrapes] });
+  return { ok: true, config, warnings: shortened(problems) };
+}
+
+/** The files that the configuration names, each checked under its `global`. */
+function loadFiles(
+  main: Tree,
+  secrets: Secrets | null,
+  files: readonly ConfigFile[],
+  jobs: Jobs,
+): { scrapes: ParsedScrapeConfig[]; problems: Problem[] } {
+  const scrapes: ParsedScrapeConfig[] = [];
+  const problems: Problem[] = [];
+  const patterns = valueAt(main.value, ['scrape_config_files']);
+  const seen = new Set<string>();
+  const names = files.map(({ name }) => name);
+  for (const [i, pattern] of (Array.isArray(patterns) ? patterns : []).entries()) {
+    if (typeof pattern !== 'string') continue;
+    const fit = fitting(pattern, names);
+    if (fit.length === 0) {
+      const path = ['scrape_config_files', i];
+      const said = { expected: 'a file of this name', got: 'none', level: 'warning' } as const;
+      problems.push(problem(path, main.positions.of(main.value, path, 'value'), said));
+    }
+    for (const name of fit.filter((one) => !seen.has(one))) {
+      seen.add(name);
+      const loaded = loadFile(
+        files.find((file) => file.name === name)!,
+        main,
+        secrets,
+        jobs,
+      );
+      scrapes.push(...loaded.scrapes);
+      problems.push(...loaded.problems.map((one) => ({ ...one, file: name })));
+    }
+  }
+  return { scrapes, problems };
+}
+
+function loadFile(
+  { name, text }: ConfigFile,
+  main: Tree,
+  secrets: Secrets | null,
+  jobs: Jobs,
+): { scrapes: readonly ParsedScrapeConfig[]; problems: Problem[] } {
+  const read = readTree(text);
+  if (!read.ok) return { scrapes: [], problems: read.problems };
+  const { tree } = read;
+  const missing = resolveSecrets(tree, secrets);
+  const parsed = configFileSchema.safeParse(tree.value ?? {});
+  const global = valueAt(main.value, ['global']);
+  const problems = [
+    ...tree.problems,
+    ...missing,
+    ...checkFileRules(tree, typeof global === 'object' && !Array.isArray(global) ? global : {}, name, jobs),
+  ];
+  if (!parsed.success) {
+    const wrong = schemaProblems(parsed.error, tree).map((one) =>
+      /^\w+$/.test(one.path) && one.path !== 'scrape_configs'
+        ? { ...one, hint: 'such a file holds scrape_configs only' }
+        : one,
+    );
+    return { scrapes: [], problems: [...problems, ...wrong] };
+  }
+  return { scrapes: parsed.data.scrape_configs ?? [], problems };
 }
 
 function shortened(problems: readonly Problem[]): Problem[] {

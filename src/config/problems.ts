@@ -4,6 +4,8 @@ import { formatPath, type Path, type Position } from './positions.ts';
 import { isSection, isSecret, SECRET, shownPath, withoutUserinfo } from './secrets.ts';
 
 export interface Problem {
+  /** The file of `scrape_config_files` that it is in; absent for the configuration itself. */
+  readonly file?: string;
   /** `scrape_configs[0].static_configs[1].targets`; empty when it is about the text as a whole. */
   readonly path: string;
   /** Both count from 1. */
@@ -49,19 +51,27 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
-/** In the order of the text; of several at one place, the more general first. */
+/** File by file, in the order of the text; of several at one place, the more general first. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column || a.path.length - b.path.length);
+  return problems.toSorted(
+    (a, b) =>
+      compare(a.file ?? '', b.file ?? '') || a.line - b.line || a.column - b.column || a.path.length - b.path.length,
+  );
 }
 
 /**
  * One line a problem, in the form that editors and terminals turn into links:
  * `prometheus.yml:12:7: scrape_configs[0].scrape_intervall: expected a known key, got "scrape_intervall" (did you mean "scrape_interval"?)`
+ * Those of another file begin with `pathOf` of its name.
  */
-export function formatProblems(file: string, problems: readonly Problem[]): string {
+export function formatProblems(
+  file: string,
+  problems: readonly Problem[],
+  pathOf: (file: string) => string = (name) => name,
+): string {
   return problems
-    .map(({ path, line, column, expected, got, hint, level }) => {
-      const parts = [`${file}:${line}:${column}`];
+    .map(({ file: other, path, line, column, expected, got, hint, level }) => {
+      const parts = [`${other === undefined ? file : pathOf(other)}:${line}:${column}`];
       if (level === 'warning') parts.push('warning');
       if (path !== '') parts.push(path);
       parts.push(`expected ${expected}, got ${got}${hint === undefined ? '' : ` (${hint})`}`);
@@ -69,3 +79,5 @@ export function formatProblems(file: string, problems: readonly Problem[]): stri
     })
     .join('\n');
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -24,13 +24,28 @@ export const DEFAULT_MAX_SHARDS = 50;
 
 export type Said = { expected: string; got?: string; hint?: string; level?: 'warning'; part?: 'key' | 'value' };
 
-export function checkRules(tree: Tree): Problem[] {
+/** Where a report of this tree goes. */
+function reporter(tree: Tree): { problems: Problem[]; report: Report } {
   const problems: Problem[] = [];
-  const report = (path: Path, { got, part, ...said }: Said): void => {
+  const report: Report = (path, { got, part, ...said }) => {
     const value = got ?? describe(valueAt(tree.value, path), path);
     problems.push(problem(path, tree.positions.of(tree.value, path, part ?? 'value'), { ...said, got: value }));
   };
+  return { problems, report };
+}
 
+/** The jobs of a configuration so far, and the file that each is in; `''` is the configuration itself. */
+export type Jobs = Map<string, string>;
+
+/** The rules of a file of `scrape_config_files`, under the `global` of the configuration that names it. */
+export function checkFileRules(tree: Tree, global: Mapping, file: string, jobs: Jobs): Problem[] {
+  const { problems, report } = reporter(tree);
+  checkScrapes(tree, global, file, jobs, report);
+  return problems;
+}
+
+export function checkRules(tree: Tree, jobs: Jobs = new Map()): Problem[] {
+  const { problems, report } = reporter(tree);
   const global = mapping(valueAt(tree.value, ['global']));
   checkTimeout(global, ['global'], DEFAULT_INTERVAL_MS, report);
   checkProtocols(global, ['global'], report);
@@ -42,8 +57,6 @@ export function checkRules(tree: Tree): Problem[] {
       report(['global', 'external_labels', name], { expected: 'a label name', got: quote(name), hint, part: 'key' });
     }
   }
-  const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
-
   const otlp = mapping(valueAt(tree.value, ['otlp']));
   const promotesAll = /^(y|yes|on|true)$/i.test(String(otlp['promote_all_resource_attributes']));
   if (promotesAll && list(otlp['promote_resource_attributes']).length > 0) {
@@ -56,32 +69,7 @@ export function checkRules(tree: Tree): Problem[] {
     report(['otlp', 'ignore_resource_attributes'], { expected: 'promote_all_resource_attributes: true beside it' });
   }
 
-  const scrapes = list(valueAt(tree.value, ['scrape_configs'])).map(mapping);
-  for (const [i, scrape] of scrapes.entries()) {
-    const path = ['scrape_configs', i];
-    checkTimeout(scrape, path, intervalMs, report);
-    checkProtocols(scrape, path, report);
-    checkNames(scrape, global, path, report);
-    checkAuth(scrape, path, report);
-    checkIdentity(scrape, path, report);
-    checkHeaders(scrape, 'http_headers', path, report);
-    checkMeaning(scrape, path, SCRAPE_NO_MEANING, report);
-    checkFailureLog(scrape, path, report);
-    checkTargets(scrape, path, report);
-    const { metricNameValidationScheme: scheme } = namesOf(scrape, global);
-    checkRelabels(scrape, 'relabel_configs', scheme, path, report);
-    checkRelabels(scrape, 'metric_relabel_configs', scheme, path, report);
-    checkDiscoveries(scrape, path, {
-      report,
-      checkAuth: (section, at) => checkAuth(section, at, report),
-      warnIp: (at) => report(at, BARE_IP),
-    });
-  }
-  unique(
-    scrapes.map((scrape) => scrape['job_name']),
-    (i) => ['scrape_configs', i, 'job_name'],
-    (path) => report(path, { expected: 'a job name of its own', hint: 'each job_name stands once' }),
-  );
+  checkScrapes(tree, global, '', jobs, report);
 
   const remotes = list(valueAt(tree.value, ['remote_write'])).map(mapping);
   for (const [i, remote] of remotes.entries()) {
@@ -109,6 +97,41 @@ export function checkRules(tree: Tree): Problem[] {
         : report(path, { expected: 'a URL of its own', hint: 'two remotes with one URL each need a name' }),
   );
   return problems;
+}
+
+function checkScrapes(tree: Tree, global: Mapping, file: string, jobs: Jobs, report: Report): void {
+  const intervalMs = duration(global['scrape_interval']) || DEFAULT_INTERVAL_MS;
+  const scrapes = list(valueAt(tree.value, ['scrape_configs'])).map(mapping);
+  for (const [i, scrape] of scrapes.entries()) {
+    const path = ['scrape_configs', i];
+    checkTimeout(scrape, path, intervalMs, report);
+    checkProtocols(scrape, path, report);
+    checkNames(scrape, global, path, report);
+    checkAuth(scrape, path, report);
+    checkIdentity(scrape, path, report);
+    checkHeaders(scrape, 'http_headers', path, report);
+    checkMeaning(scrape, path, SCRAPE_NO_MEANING, report);
+    checkFailureLog(scrape, path, report);
+    checkTargets(scrape, path, report);
+    const { metricNameValidationScheme: scheme } = namesOf(scrape, global);
+    checkRelabels(scrape, 'relabel_configs', scheme, path, report);
+    checkRelabels(scrape, 'metric_relabel_configs', scheme, path, report);
+    checkDiscoveries(scrape, path, {
+      report,
+      checkAuth: (section, at) => checkAuth(section, at, report),
+      warnIp: (at) => report(at, BARE_IP),
+    });
+  }
+  for (const [i, { job_name: job }] of scrapes.entries()) {
+    if (typeof job !== 'string' || job === '') continue;
+    const first = jobs.get(job);
+    if (first === undefined) {
+      jobs.set(job, file);
+      continue;
+    }
+    const hint = first === file ? 'each job_name stands once' : `it is in ${first || 'the configuration itself'} too`;
+    report(['scrape_configs', i, 'job_name'], { expected: 'a job name of its own', hint });
+  }
 }
 
 export type Report = (path: Path, said: Said) => void;

@@ -4,6 +4,7 @@
  */
 
 import {
+  configFile,
   duration,
   escapingScheme,
   flag,
@@ -209,9 +210,13 @@ const otlp = mapping({
 export const configSchema = mapping({
   global: z.optional(global),
   scrape_configs: list(scrapeConfig),
+  scrape_config_files: list(configFile),
   remote_write: list(remoteWrite),
   otlp: z.optional(otlp),
 });
+
+/** A file of `scrape_config_files`. */
+export const configFileSchema = mapping({ scrape_configs: list(scrapeConfig) });
 
 export type ParsedConfig = z.infer<typeof configSchema>;
 export type ParsedGlobal = z.infer<typeof global>;

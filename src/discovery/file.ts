@@ -5,6 +5,7 @@
 
 import type { FileDiscovery } from '../config/model.ts';
 import { readTree } from '../config/tree.ts';
+import { globOf, objectName } from '../model/glob.ts';
 import type { TargetGroup } from './group.ts';
 import { parseJson } from './http-get.ts';
 import { type DiscoveryDoors, DiscoveryError, type Kind } from './kind.ts';
@@ -32,25 +33,15 @@ export const file: Kind<FileDiscovery> = {
   },
 };
 
-/** A path of a configuration that a Prometheus reads too names the same object: `/etc/x.json` and `./x.json` are no other names. */
-const objectName = (name: string): string => name.replace(/^\/+/, '');
-
 /** All names that the patterns mean, each once, in the order of the patterns. */
 async function namesOf(patterns: readonly string[], { files }: DiscoveryDoors): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for (const pattern of patterns.map(objectName)) {
-    const [before = '', after] = pattern.split('*');
-    if (after === undefined) {
-      if ((await files.list(pattern, 1)).includes(pattern)) names.add(pattern);
-      continue;
-    }
-    const listed = await files.list(before, FILES_MAX);
+    const glob = globOf(pattern);
+    if (glob === null) throw new DiscoveryError(`${pattern} is not a pattern: a "[" or a backslash ends too early`);
+    const listed = await files.list(glob.prefix, glob.literal ? 1 : FILES_MAX);
     if (listed.length === FILES_MAX) throw new DiscoveryError(`${pattern} means more than ${FILES_MAX} files`);
-    for (const name of listed) {
-      const middle = name.slice(before.length, name.length - after.length);
-      const fits = name.length >= before.length + after.length && name.endsWith(after) && !middle.includes('/');
-      if (fits) names.add(name);
-    }
+    for (const name of listed) if (glob.fits(name)) names.add(name);
   }
   return names;
 }

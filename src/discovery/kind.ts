@@ -4,7 +4,7 @@
  */
 
 import type { DiscoveryConfig } from '../config/model.ts';
-import type { Clock, Fetch } from '../model/doors.ts';
+import type { Clock, Fetch, FilesDoor } from '../model/doors.ts';
 import type { TargetGroup } from './group.ts';
 
 export interface Kind<C extends DiscoveryConfig> {
@@ -31,14 +31,6 @@ export interface DiscoveryDoors {
   readonly userAgent: string;
   /** Where names are resolved: a URL that answers `application/dns-json`. */
   readonly resolverUrl: string;
-}
-
-/** The files of `file_sd_configs`: objects under `files/` in the bucket. Names are without that. */
-export interface FilesDoor {
-  /** Names that begin with `prefix`, in order; at most `max`. */
-  list(prefix: string, max: number): Promise<readonly string[]>;
-  /** Null when there is none of that name. */
-  read(name: string): Promise<{ readonly size: number; bytes(): Promise<Uint8Array> } | null>;
 }
 
 /** What is wrong, in words for its operator. */

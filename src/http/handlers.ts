@@ -5,6 +5,7 @@
 
 import type { Context } from 'hono';
 import { isSnapshotName } from '../compact/snapshot.ts';
+import { CONFIG_BYTES_MAX, type ConfigFile } from '../config/files.ts';
 import { formatProblems } from '../config/problems.ts';
 import { redactConfig, redactScrapeConfig } from '../config/redact.ts';
 import { compareUtf8 } from '../model/labels.ts';
@@ -35,7 +36,6 @@ import { parseTokens } from './tokens.ts';
 type C = Context<{ Bindings: AppEnv }>;
 export type Handler = (c: C, caller: Caller, memory: Memory) => Response | Promise<Response>;
 
-const CONFIG_BYTES_MAX = 1_000_000;
 const BLOCK_FILE = /^(meta\.json|index|chunks\/\d{6})$/;
 const CONFIG_FILE = 'prometheus.yml';
 
@@ -131,9 +131,10 @@ const scrapePools: Handler = async (c, caller, memory) => {
 
 const scrapePoolConfig: Handler = async (c) => {
   const pool = poolParam(c);
-  const { text: yaml } = await c.env.services.config();
-  const found = redactScrapeConfig(yaml, pool);
-  if (found === null) throw noPool(pool);
+  const { text: yaml, files = [] } = await c.env.services.config();
+  const texts = [yaml, ...files.map((file) => file.text)];
+  const found = texts.map((one) => redactScrapeConfig(one, pool)).find((one) => one !== null);
+  if (found === undefined) throw noPool(pool);
   return success({ yaml: found });
 };
 
@@ -205,16 +206,38 @@ const pushConfig: Handler = async (c, _caller, memory) => {
   if (body === null) {
     return failure(c.req.path, 413, 'bad_data', `a configuration may have ${CONFIG_BYTES_MAX} bytes`);
   }
-  const yaml = decodeUtf8(body);
-  if (yaml === null) return failure(c.req.path, 400, 'bad_data', 'the configuration is not UTF-8 text');
+  const sent = decodeUtf8(body);
+  if (sent === null) return failure(c.req.path, 400, 'bad_data', 'the configuration is not UTF-8 text');
+  const isJson = /^application\/json\b/i.test(c.req.header('content-type') ?? '');
+  const { config: yaml, files } = isJson ? withFiles(sent) : { config: sent, files: [] };
   const fromStart = isOpen(c.env) && c.req.header('x-narthex-config-source') === 'start';
-  const pushed = await c.env.services.pushConfig(yaml, fromStart ? 'start --config' : 'bucket');
+  const pushed = await c.env.services.pushConfig(yaml, fromStart ? 'start --config' : 'bucket', files);
   memory.lastReloadOk = pushed.ok;
   memory.forgetStatus();
   if (pushed.ok) return success({ ...versionData(pushed.version), warnings: pushed.warnings });
   const report = formatProblems(CONFIG_FILE, pushed.problems);
   return failure(c.req.path, 400, 'bad_data', report, {}, { problems: pushed.problems });
 };
+
+/** `{"config": "…", "files": {"jobs/a.yml": "…"}}`: a configuration and the files that it names. Throws BadData. */
+function withFiles(json: string): { config: string; files: ConfigFile[] } {
+  const wrong = new BadData('expected {"config": "…", "files": {"name": "text"}}');
+  let value: { config?: unknown; files?: unknown } | null;
+  try {
+    value = JSON.parse(json) as typeof value;
+  } catch {
+    throw wrong;
+  }
+  const { config, files = {} } = value ?? {};
+  if (typeof config !== 'string' || typeof files !== 'object' || files === null || Array.isArray(files)) throw wrong;
+  return {
+    config,
+    files: Object.entries(files).map(([name, text]: [string, unknown]) => {
+      if (typeof text !== 'string' || !/^[^/]/.test(name) || /(^|\/)\.{0,2}(\/|$)/.test(name)) throw wrong;
+      return { name, text };
+    }),
+  };
+}
 
 const snapshot: Handler = async (c, caller, memory) => {
   const name = c.req.query('name') ?? null;

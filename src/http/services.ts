@@ -3,6 +3,7 @@
  * one in with each request, a test hands in a fake. The one invariant: nothing here is called before access is granted.
  */
 
+import type { ConfigFile } from '../config/files.ts';
 import type { ConfigVersion, RelabelConfig } from '../config/model.ts';
 import type { Problem } from '../config/problems.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
@@ -26,14 +27,15 @@ export interface SnapshotBlock {
 export interface Services {
   /** The whole system, one call an object. The app keeps the answer for a few seconds. */
   status(): Promise<SystemStatus>;
-  config(): Promise<{ readonly version: ConfigVersion; readonly text: string }>;
+  config(): Promise<{ readonly version: ConfigVersion; readonly text: string; readonly files?: readonly ConfigFile[] }>;
   /** `relabel_configs` of a job; null when there is no such job. */
   relabelConfigs(job: string): Promise<readonly RelabelConfig[] | null>;
   /** What the targets with these keys, few at a time, say of their metric families; of the one named `metric`, or of all. */
   targetMetadata(keys: readonly string[], metric: string | null): Promise<TargetsMetadata>;
   /** What is known of the metrics of a tenant: the one door for all that know some. */
   metadata(tenant: string, metric: string | null): Promise<readonly FamilyMetadata[]>;
-  pushConfig(text: string, source: 'bucket' | 'start --config'): Promise<Pushed>;
+  /** `files` are those that came with it for `scrape_config_files`; without any, those in the bucket are taken. */
+  pushConfig(text: string, source: 'bucket' | 'start --config', files: readonly ConfigFile[]): Promise<Pushed>;
   reload(): Promise<Reloaded>;
   /** `POST /api/v1/write`, method check included; access has been granted. */
   write(request: Request, tenant: string): Promise<Response>;

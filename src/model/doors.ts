@@ -15,3 +15,11 @@ export type Random = () => number;
 
 /** `fetch`, as a target or a remote is reached: the network, an in-process dispatch, or a test's table. */
 export type Fetch = (request: Request) => Promise<Response>;
+
+/** Files that a configuration names: objects under `files/` in the bucket. Names are without that. */
+export interface FilesDoor {
+  /** Names that begin with `prefix`, in order; at most `max`. */
+  list(prefix: string, max: number): Promise<readonly string[]>;
+  /** Null when there is none of that name. */
+  read(name: string): Promise<{ readonly size: number; bytes(): Promise<Uint8Array> } | null>;
+}

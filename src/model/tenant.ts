@@ -29,5 +29,9 @@ export const snapshotKey = (tenant: string, name: string, path: string): string 
 /** A version of the configuration, as text. Immutable: a bucket takes one write a second per key. */
 export const configKey = (version: number): string => `config/${String(version).padStart(8, '0')}.yml`;
 
+/** A file that a version of the configuration names under `scrape_config_files`. */
+export const configFileKey = (version: number, name: string): string =>
+  `config/${String(version).padStart(8, '0')}/${name}`;
+
 /** A file that `file_sd_configs` names, or the beginning of such a name. */
 export const fileKey = (name: string): string => `files/${name}`;

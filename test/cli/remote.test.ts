@@ -87,6 +87,37 @@ describe('config push', () => {
     expect(requests).toEqual([]);
   });
 
+  test('sends the files that it names along, and says what is wrong in which', async () => {
+    routes['PUT /api/v1/admin/config'] = success({ version: 3, source: 'bucket', pushedAt: null, warnings: [] });
+    mkdirSync(join(dir, 'jobs'));
+    writeFileSync(join(dir, 'jobs/b.yml'), 'scrape_configs: [{ job_name: b }]');
+    writeFileSync(join(dir, 'jobs/a.yml'), 'scrape_configs: [{ job_name: a }]');
+    writeFileSync(join(dir, 'jobs/a.txt'), 'no');
+    const main = file(`scrape_config_files: [jobs/*.yml]\n`);
+    await configPush(api, main);
+    expect(JSON.parse(requests[0]!.body)).toEqual({
+      config: 'scrape_config_files: [jobs/*.yml]\n',
+      files: {
+        'jobs/a.yml': 'scrape_configs: [{ job_name: a }]',
+        'jobs/b.yml': 'scrape_configs: [{ job_name: b }]',
+      },
+    });
+    expect(printed.join()).toContain('pushed with jobs/a.yml, jobs/b.yml, in force');
+    writeFileSync(join(dir, 'jobs/b.yml'), 'scrape_configs:\n- job_name: a\n- job: c\n');
+    await expect(configPush(api, main)).rejects.toThrow(
+      new RegExp(`^${dir}/jobs/b.yml:2:13: scrape_configs.0..job_name: .*it is in jobs/a.yml too.*\n.*b.yml:3:3: `),
+    );
+    expect(requests).toHaveLength(1);
+  });
+
+  test('says what the deployment warns of, once', async () => {
+    const warning = { path: 'x', line: 1, column: 1, expected: 'a', got: 'b', level: 'warning' };
+    routes['PUT /api/v1/admin/config'] = success({ version: 3, source: 'bucket', pushedAt: null, warnings: [warning] });
+    await configPush(api, file('scrape_config_files: [none.yml]\n'));
+    expect(printed.filter((line) => line.includes('p.yml:1:1: warning: x: expected a, got b'))).toHaveLength(1);
+    expect(printed.filter((line) => line.includes('none'))).toHaveLength(1);
+  });
+
   test('reports what the deployment finds as what is found here', async () => {
     const problem = { path: 'x', line: 7, column: 3, expected: 'a b', got: '"c"', level: 'error' };
     routes['PUT /api/v1/admin/config'] = [400, { status: 'error', error: 'bad', data: { problems: [problem] } }];

@@ -115,6 +115,51 @@ describe('configuration', () => {
       expect(await (await ask('GET', path)).text()).not.toContain('hunter2');
   });
 
+  describe('with scrape_config_files', () => {
+    const main = 'scrape_config_files: [jobs/*.yml]\n';
+    const pools = async (): Promise<unknown> => {
+      await asleep(director(bindings), async () => undefined);
+      return (await json(await ask('GET', '/api/v1/scrape_pools'))).data;
+    };
+    const push = (body: string, headers = {}) => ask('PUT', '/api/v1/admin/config', { body, headers });
+    const version = async (): Promise<number> => (await inForce())['version'] as number;
+
+    it('takes the files of the bucket when it is pushed, and others only with a reload', async () => {
+      await bindings.BUCKET.put('files/jobs/b.yml', 'scrape_configs: [{ job_name: b }]');
+      expect((await push(main)).status).toBe(200);
+      expect(await pools()).toEqual({ scrapePools: ['b'] });
+      const before = await version();
+      await bindings.BUCKET.put('files/jobs/a.yml', 'scrape_configs: [{ job_name: a }]');
+      expect(await pools()).toEqual({ scrapePools: ['b'] });
+      expect((await ask('POST', '/-/reload')).status).toBe(200);
+      expect([await pools(), await version()]).toEqual([{ scrapePools: ['a', 'b'] }, before + 1]);
+      expect((await ask('POST', '/-/reload')).status).toBe(200);
+      expect(await version()).toBe(before + 1);
+      const kept = await bindings.BUCKET.get(`config/${String(before + 1).padStart(8, '0')}/jobs/a.yml`);
+      expect(await kept!.text()).toContain('job_name: a');
+    });
+
+    it('a file that is wrong changes nothing, and is named', async () => {
+      const before = await version();
+      await bindings.BUCKET.put('files/jobs/a.yml', 'scrape_configs:\n- job: a\n');
+      for (const response of [await ask('POST', '/-/reload'), await push(`${main}# again`)]) {
+        expect(response.status).toBe(400);
+        expect(await response.text()).toContain('jobs/a.yml:2:3: scrape_configs[0].job');
+      }
+      expect([await pools(), await version()]).toEqual([{ scrapePools: ['a', 'b'] }, before]);
+    });
+
+    it('files that come with it are in force, whatever the bucket has', async () => {
+      const body = JSON.stringify({ config: main, files: { 'jobs/c.yml': 'scrape_configs: [{ job_name: c }]' } });
+      expect((await push(body, { 'Content-Type': 'application/json' })).status).toBe(200);
+      const before = await version();
+      expect(await pools()).toEqual({ scrapePools: ['c'] });
+      expect((await ask('POST', '/-/reload')).status).toBe(200);
+      expect((await push(body, { 'Content-Type': 'application/json' })).status).toBe(200);
+      expect([await pools(), await version()]).toEqual([{ scrapePools: ['c'] }, before]);
+    });
+  });
+
   it('a reload answers with the version in force', async () => {
     const response = await ask('POST', '/-/reload');
     expect(response.status).toBe(200);

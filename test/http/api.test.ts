@@ -123,7 +123,10 @@ describe('scrape pools', () => {
     basic_auth: { username: me, password: hunter2 }
   - job_name: a
 `;
-  const config: Partial<Services> = { config: () => Promise.resolve({ version: system().config, text: yaml }) };
+  const files = [
+    { name: 'more.yml', text: 'scrape_configs: [{ job_name: c, authorization: { credentials: hunter2 } }]' },
+  ];
+  const config: Partial<Services> = { config: () => Promise.resolve({ version: system().config, text: yaml, files }) };
 
   it('are listed in order', async () => {
     const { data } = start({}, system({ scrapePools: [pool({ job: 'b' }), pool({ job: 'a' })] }));
@@ -135,6 +138,7 @@ describe('scrape pools', () => {
     expect(await data('/api/v1/scrape_pools/config?scrapePool=b')).toEqual({
       yaml: 'job_name: b\nbasic_auth:\n  username: me\n  password: <secret>\n',
     });
+    expect((await data('/api/v1/scrape_pools/config?scrapePool=c')).yaml).toContain('credentials: <secret>');
     for (const [query, error] of [
       ['', 'no scrapePool parameter provided'],
       ['?scrapePool=x', 'error retrieving scrape config: scrape pool "x" not found'],

@@ -161,6 +161,26 @@ describe('configuration', () => {
     });
     expect(calls).toEqual(['pushConfig scrape_configs: [] bucket']);
   });
+  it('is pushed with the files that it names', async () => {
+    let came: unknown = null;
+    const { ask } = start({
+      pushConfig: (text, source, files) => {
+        came = [text, source, files];
+        return Promise.resolve({ ok: true, version: system().config, warnings: [] });
+      },
+    });
+    const push = (value: unknown) =>
+      ask('PUT', '/api/v1/admin/config', {
+        body: typeof value === 'string' ? value : JSON.stringify(value),
+        headers: { 'content-type': 'application/json' },
+      });
+    expect((await push({ config: 'a', files: { 'jobs/a.yml': 'x' } })).status).toBe(200);
+    expect(came).toEqual(['a', 'bucket', [{ name: 'jobs/a.yml', text: 'x' }]]);
+    for (const wrong of ['{', 'null', {}, { config: 1 }, { config: 'a', files: [] }, { config: 'a', files: { a: 1 } }])
+      expect((await push(wrong)).status).toBe(400);
+    for (const name of ['', '/a', '../a', 'a/../b', 'a//b', './a', 'a/'])
+      expect((await push({ config: 'a', files: { [name]: 'x' } })).status).toBe(400);
+  });
   it('is from start --config only where npm start answers', async () => {
     const headers = { 'x-narthex-config-source': 'start' };
     const { ask, calls } = start();
