@@ -16,7 +16,7 @@ import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
 import { clock, info, networkOf, tokens, warn } from './doors.ts';
 import { discoveryDoors, knownDiscoveries } from './discovery.ts';
-import { agents, catalogue, director, type Env, shards } from './env.ts';
+import { agents, catalogue, director, type Env, tenants } from './env.ts';
 import type { Ingester } from './ingester.ts';
 import { routesFrom, wayTo } from './routes.ts';
 
@@ -139,18 +139,18 @@ async function relayLogs(
 ): Promise<{ shard: DurableObjectStub<Ingester>; remotes: readonly RemoteWriteConfig[] }[]> {
   const limits = limitsInForce(env);
   if (limits.relays.length === 0) return [];
-  return (await director(env).tenants()).flatMap((tenant) => {
+  return [...(await tenants(env))].flatMap(([tenant, { shards }]) => {
     const names = limits.of(tenant).relay;
     // Also when none of them is a remote any more: then the run says so, and nothing is kept for it.
     const remotes = relayRemotes(names, config);
-    return names.length === 0 ? [] : shards(env, tenant).map((shard) => ({ shard, remotes }));
+    return names.length === 0 ? [] : shards.map((shard) => ({ shard, remotes }));
   });
 }
 
 async function cutRun(env: Env): Promise<void> {
-  for (const tenant of await director(env).tenants()) {
+  for (const [tenant, { shards }] of await tenants(env)) {
     const doors = { catalogue: catalogue(env, tenant), bucket: bucketOf(env.BUCKET), random: Math.random };
-    for (const [shard, ingester] of shards(env, tenant).entries()) {
+    for (const [shard, ingester] of shards.entries()) {
       try {
         const ulids = await cutShard(tenant, shard, ingester, Date.now(), doors);
         if (ulids.length > 0) info(`blocks cut for tenant ${tenant}, shard ${shard}: ${ulids.join(', ')}`);

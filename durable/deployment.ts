@@ -12,8 +12,9 @@ import { TARGETS_AT_ONCE } from '../src/http/metadata.ts';
 import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { REQUEST_LIMITS } from '../src/model/request.ts';
-import { LeaderCache } from '../src/receive/ha.ts';
+import { LeaderCache, type Replica } from '../src/receive/ha.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
+import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
 import type { TargetsMetadata } from '../src/scrape/metadata.ts';
@@ -21,7 +22,7 @@ import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, putInForce, relayProblems, reloadFiles } from './configuration.ts';
 import { type Known, knownDiscoveries } from './discovery.ts';
-import { agents, catalogue, director, type Env, ingester, shards } from './env.ts';
+import { agents, catalogue, director, type Env, ingester, tenants } from './env.ts';
 import { networksOf } from './routes.ts';
 
 /** A snapshot goes on for this long in one request, then answers how far it is. */
@@ -34,6 +35,11 @@ let otlp: { readonly config: OtlpConfig; readonly untilMs: number } | null = nul
 const counts: Record<string, number> = {};
 /** Tenants that this isolate has told the director of. */
 const knownTenants = new Set<string>();
+/** How many shards tenants have that have more than one, or want more. */
+const placements = new Map<
+  string,
+  { readonly placement: Placement; readonly wanted: number; readonly untilMs: number }
+>();
 /** Who leads which cluster, as this isolate was told lately: the other replica's requests cost no object call. */
 const leaders = new LeaderCache();
 
@@ -75,32 +81,56 @@ export function services(env: Env, nowMs: number): Services {
 
 function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
   const settings = limitsInForce(env).of(tenant);
+  const lead = (to: string, { cluster }: Replica, leader: string): void => leaders.set(to, cluster, leader, nowMs);
   return {
     limits: settings.receive,
     hashSeries: settings.shard.seriesMax !== null,
     nowMs,
     count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
+    shards: (to) => (settings.shards === 1 ? 1 : placementOf(env, to, settings.shards, nowMs)),
     leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,
+    elect:
+      settings.shards === 1
+        ? null
+        : async (to, replica) => {
+            const known = leaders.get(to, replica.cluster, nowMs);
+            if (known !== null) return known;
+            const leader = await ingester(env, to, 0).elect(nowMs, replica);
+            lead(to, replica, leader);
+            return leader;
+          },
     describe: async (to, families) => {
-      await know(env, to);
+      await know(env, to, settings.shards, nowMs);
       await ingester(env, to, 0).describe(nowMs, families);
     },
-    append: async (to, records, about) => {
-      await know(env, to);
-      const terms = { limits: settings.shard, relay: settings.relay, ...about };
-      const result = await ingester(env, to, 0).append(nowMs, records, terms);
-      if (result.ok && result.leader !== undefined && about.replica !== null)
-        leaders.set(to, about.replica.cluster, result.leader, nowMs);
+    append: async (to, records, { shard, hashes, replica }) => {
+      await know(env, to, settings.shards, nowMs);
+      const terms = { limits: settings.shard, relay: settings.relay, hashes, replica };
+      const result = await ingester(env, to, shard).append(nowMs, records, terms);
+      if (result.ok && result.leader !== undefined && replica !== null) lead(to, replica, result.leader);
       return result;
     },
   };
 }
 
 /** Tells the director of a tenant, once an isolate. */
-async function know(env: Env, tenant: string): Promise<void> {
+async function know(env: Env, tenant: string, shards: number, nowMs: number): Promise<void> {
   if (knownTenants.has(tenant)) return;
-  await director(env).addTenant(tenant);
+  await director(env).enlist(nowMs, tenant, shards);
   knownTenants.add(tenant);
+}
+
+/** How many shards the tenant has now; asked of the director every few seconds where that may change. */
+function placementOf(env: Env, tenant: string, wanted: number, nowMs: number): number | Promise<number> {
+  const known = placements.get(tenant);
+  if (known !== undefined && known.wanted === wanted && nowMs < known.untilMs) return shardsAt(known.placement, nowMs);
+  return director(env)
+    .enlist(nowMs, tenant, wanted)
+    .then((placement) => {
+      placements.set(tenant, { placement, wanted, untilMs: nowMs + PLACEMENT_CACHE_MS });
+      knownTenants.add(tenant);
+      return shardsAt(placement, nowMs);
+    });
 }
 
 /** How OTLP is translated, asked of the director once in a while: a change may take so long to be seen by all. */
@@ -127,8 +157,8 @@ async function targetMetadata(env: Env, keys: readonly string[], metric: string 
 /** What was received of a tenant, and what its targets say. */
 async function metadata(env: Env, tenant: string, metric: string | null): Promise<FamilyMetadata[]> {
   // Only a tenant that wrote has objects.
-  const wrote = (await director(env).tenants()).includes(tenant);
-  const received = wrote ? await Promise.all(shards(env, tenant).map((shard) => shard.metadata(metric))) : [];
+  const shards = (await tenants(env)).get(tenant)?.shards ?? [];
+  const received = await Promise.all(shards.map((shard) => shard.metadata(metric)));
   return [...received.flat(), ...(await scrapedMetadata(env, tenant, metric))];
 }
 
@@ -158,13 +188,13 @@ async function limitProblems(env: Env): Promise<readonly string[]> {
 
 async function status(env: Env, nowMs: number): Promise<SystemStatus> {
   const { version, config } = await inForce(env);
-  const tenants = await director(env).tenants();
+  const all = [...(await tenants(env))];
   const discovery = await knownDiscoveries(env, config);
   const resolved = resolveTargets(config, discovery.groups);
   const [reports, ingesters, blocks] = await Promise.all([
     Promise.all(agents(env).map((agent) => agent.report(nowMs))),
-    Promise.all(tenants.flatMap((tenant) => shards(env, tenant).map((shard, i) => shard.report(nowMs, tenant, i)))),
-    Promise.all(tenants.map((tenant) => catalogue(env, tenant).blocks())),
+    Promise.all(all.flatMap(([tenant, { shards }]) => shards.map((shard, i) => shard.report(nowMs, tenant, i)))),
+    Promise.all(all.map(([tenant]) => catalogue(env, tenant).blocks())),
   ]);
   return {
     nowMs,
@@ -257,7 +287,7 @@ async function snapshot(
 ): Promise<{ done: boolean; name: string; progress: string } | null> {
   const bucket: BucketDoor = bucketOf(env.BUCKET);
   const catalog = catalogue(env, tenant);
-  const from = shards(env, tenant);
+  const from = (await tenants(env)).get(tenant)?.shards ?? [];
   let plan = await catalog.snapshotPlan();
   if (name !== null && plan?.name !== name) {
     const finished = isSnapshotName(name) && (await bucket.get(contentsKey(tenant, name))) !== null;

@@ -3,7 +3,7 @@
  *
  *   when          what                                                      rows
  *   push          text → bucket (immutable key), then it is in force        1
- *   addTenant     the first write of a tenant                               1
+ *   enlist        the first write of a tenant, or its number of shards      0; 1 for each of the two that is new
  *   discovered    what a run found out of targets                           0 when nothing changed; else 1, and 1 a 1.8 MB of groups
  */
 
@@ -14,6 +14,7 @@ import { Discoveries, type StoredDiscovery } from '../src/discovery/stored.ts';
 import type { Refresh } from '../src/discovery/watch.ts';
 import { Values } from '../src/log/table.ts';
 import { configFileKey, configKey } from '../src/model/tenant.ts';
+import { ONE_SHARD, type Placement, type ShardsRecord, wanted } from '../src/receive/shards.ts';
 import { sqlOf } from './sql.ts';
 
 /** A configuration that was pushed; its text also stands in the bucket under its version. */
@@ -92,9 +93,27 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
     return this.#values.get<readonly string[]>('tenants', []);
   }
 
-  async addTenant(tenant: string): Promise<void> {
+  /** How many shards each tenant that ever wrote had at most: where its samples may be. */
+  async shards(): Promise<Readonly<Record<string, ShardsRecord>>> {
+    const shards = this.#shards();
+    return Object.fromEntries((await this.tenants()).map((tenant) => [tenant, shards[tenant] ?? ONE_SHARD]));
+  }
+
+  /** A Worker writes for a tenant, and would have it spread over so many shards: how many it has. */
+  async enlist(nowMs: number, tenant: string, shards: number): Promise<Placement> {
     const tenants = this.#values.get<readonly string[]>('tenants', []);
-    if (!tenants.includes(tenant)) this.#values.set('tenants', [...tenants, tenant].sort());
+    const isNew = !tenants.includes(tenant);
+    if (isNew) this.#values.set('tenants', [...tenants, tenant].sort());
+    const all = this.#shards();
+    // One that wrote before there were shards had one.
+    const known = all[tenant] ?? (isNew && shards > 1 ? undefined : ONE_SHARD);
+    const record = wanted(known, shards, nowMs);
+    if (record !== known) this.#values.set('shards', { ...all, [tenant]: record });
+    return { shards: record.shards, next: record.next };
+  }
+
+  #shards(): Readonly<Record<string, ShardsRecord>> {
+    return this.#values.get<Readonly<Record<string, ShardsRecord>>>('shards', {});
   }
 }
 

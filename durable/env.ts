@@ -1,6 +1,7 @@
 /** The bindings of the deployment (wrangler.toml) and its objects by name. */
 
 import type { Secrets } from '../src/config/load.ts';
+import type { ShardsRecord } from '../src/receive/shards.ts';
 import type { Agent } from './agent.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Director } from './director.ts';
@@ -35,8 +36,21 @@ export const ingester = (env: Env, tenant: string, shard: number): DurableObject
 /** The agents of the deployment: one until targets are spread over more. */
 export const agents = (env: Env): DurableObjectStub<Agent>[] => [env.AGENT.getByName('agent-0')];
 
-/** Shards of a tenant: one until a measurement says otherwise. */
-export const shards = (env: Env, tenant: string): DurableObjectStub<Ingester>[] => [ingester(env, tenant, 0)];
+/** Every tenant that ever wrote, with all shards that may hold something of it. */
+export async function tenants(env: Env): Promise<Map<string, TenantShards>> {
+  const known = await director(env).shards();
+  return new Map(Object.entries(known).map(([tenant, record]) => [tenant, tenantShards(env, tenant, record)]));
+}
+
+export interface TenantShards {
+  readonly shards: readonly DurableObjectStub<Ingester>[];
+  readonly record: ShardsRecord;
+}
+
+const tenantShards = (env: Env, tenant: string, record: ShardsRecord): TenantShards => ({
+  record,
+  shards: Array.from({ length: record.highest }, (_, shard) => ingester(env, tenant, shard)),
+});
 
 /** What a configuration may name: secrets and variables of the Worker. Which names it may not is settled in `src/config/references.ts`. */
 export const secretsOf =

@@ -3,6 +3,7 @@
  *
  *   when                     what                                              rows
  *   append (a request)       body → log                                        1 a record (+ 1 for the alarm, once a digest)
+ *   elect                    who leads an HA pair, when there are more shards  1 every five seconds and pair
  *   describe                 metadata that came without samples                0 when nothing is new; else 1 a 1.8 MB of all
  *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
  *                            metadata and exemplars in it are kept             as above; 1 a MB of exemplars, 1 for each that goes
@@ -28,7 +29,7 @@ import { assertOwned, owned } from '../src/model/bytes.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
 import { rangeStart } from '../src/model/sample.ts';
 import { Gate } from '../src/receive/gate.ts';
-import { Elections } from '../src/receive/ha.ts';
+import { Elections, LEADER_CACHE_MS, type Replica } from '../src/receive/ha.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
 import type { AboutRecords, AppendResult } from '../src/receive/write.ts';
 import { ForwardingObject } from './forwarding.ts';
@@ -55,7 +56,7 @@ const UNDIGESTED_SHARE = 0.95;
 const FULL_RETRY_S = 60;
 
 /** What goes with the records of an append. */
-export interface AppendTerms extends AboutRecords {
+export interface AppendTerms extends Omit<AboutRecords, 'shard'> {
   readonly limits: ShardLimits;
   /** Names of the remotes that the shard may relay to. */
   readonly relay: readonly string[];
@@ -124,7 +125,7 @@ export class Ingester extends ForwardingObject {
     { limits, hashes, replica, relay }: AppendTerms = NO_TERMS,
   ): Promise<AppendResult> {
     for (const { body } of records) assertOwned(body);
-    const elections = (this.#elections ??= Elections.decode(this.#log.rider()));
+    const elections = this.#known();
     const leader = replica === null ? null : elections.elect(nowMs, replica);
     if (leader !== null && leader !== replica!.replica) return { ok: true, leader };
     this.#relayAtMost(relay);
@@ -155,6 +156,30 @@ export class Ingester extends ForwardingObject {
     const many = pending.samples + samples >= DIGEST_SAMPLES;
     await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
     return leader === null ? { ok: true } : { ok: true, leader };
+  }
+
+  /** A request of a replica is about to go to several shards, of which this is the first: who leads its cluster. */
+  async elect(nowMs: number, replica: Replica): Promise<string> {
+    const elections = this.#known();
+    const leader = elections.elect(nowMs, replica);
+    const [, seenMs] = elections.leaderOf(replica.cluster)!;
+    const stored = this.#storedElections();
+    const [was, wasSeenMs] = stored.leaderOf(replica.cluster) ?? ['', -Infinity];
+    // Told as often as Workers ask; written down every few seconds, and whenever another leads.
+    if (was !== leader || seenMs - wasSeenMs >= LEADER_CACHE_MS) {
+      this.#values.set('elections', new TextDecoder().decode(stored.with(elections).encode()!));
+    }
+    return leader;
+  }
+
+  /** What rides in the log, and what was told without an append. */
+  #known(): Elections {
+    return (this.#elections ??= Elections.decode(this.#log.rider()).with(this.#storedElections()));
+  }
+
+  #storedElections(): Elections {
+    const text = this.#values.get<string | null>('elections', null);
+    return Elections.decode(text === null ? null : new TextEncoder().encode(text));
   }
 
   override async takeForwardBaton(

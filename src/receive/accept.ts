@@ -17,6 +17,7 @@ import { summary } from './explain.ts';
 import { dropLabel } from '../encoding/remote-write/drop-label.ts';
 import { type Replica, REPLICA, replicaOf } from './ha.ts';
 import { FAMILIES_MAX, type ReceiveLimits, type RecordLimits } from './limits.ts';
+import { placeSeries } from './shards.ts';
 import { type Refused, validate, type Validated } from './validate.ts';
 
 /** What the log is given. `minT` and `maxT` are Unix ms, both inclusive; the receiver's clock where there are exemplars only. */
@@ -33,12 +34,22 @@ export interface ReceivedRecord {
   readonly maxT: number;
 }
 
-export interface Accepted {
-  readonly ok: true;
-  /** None when nothing is kept. To be appended all or none. */
+/** What of a request goes to one shard. */
+export interface Part {
+  readonly shard: number;
+  /** At least one. To be appended all or none. */
   readonly records: readonly ReceivedRecord[];
   /** Of the series in the records, in a buffer of their own; null when they were not asked for. */
   readonly hashes: Uint32Array | null;
+  readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
+}
+
+export interface Accepted {
+  readonly ok: true;
+  /** Ascending by shard; none when nothing is kept. */
+  readonly parts: readonly Part[];
   /** Whose the request is when it is of an HA pair; its label is dropped then. */
   readonly replica: Replica | null;
   /** Floats. */
@@ -68,6 +79,8 @@ export interface Followed {
 export interface AcceptOptions {
   /** Whether the series are to be told apart, for a limit on active ones. */
   readonly hashSeries?: boolean;
+  /** How many shards the series go to. */
+  readonly shards?: number;
   /** Where HA pairs are told apart: who leads a cluster, as far as is known here; null when it is not. */
   readonly leader?: ((cluster: string) => string | null) | null;
 }
@@ -113,14 +126,15 @@ function elected(
   body: Uint8Array | null,
   limits: ReceiveLimits,
   nowMs: number,
-  { hashSeries = false, leader = null }: AcceptOptions,
+  options: AcceptOptions,
 ): Accepted | Followed | NotAccepted {
+  const { leader = null } = options;
   const replica = leader === null ? null : replicaOf(decoded);
-  if (replica === null) return judge(decoded, body, null, limits, nowMs, hashSeries);
+  if (replica === null) return judge(decoded, body, null, limits, nowMs, options);
   const leads = leader!(replica.cluster) ?? replica.replica;
   if (leads === replica.replica) {
     const without = decodeWrite(decoded.schema, dropLabel(decoded, REPLICA));
-    return judge(without, null, replica, limits, nowMs, hashSeries);
+    return judge(without, null, replica, limits, nowMs, options);
   }
   const exemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).reduce((sum, n) => sum + n, 0);
   return {
@@ -140,36 +154,51 @@ function judge(
   replica: Replica | null,
   limits: ReceiveLimits,
   nowMs: number,
-  hashSeries: boolean,
+  { hashSeries = false, shards = 1 }: AcceptOptions,
 ): Accepted | NotAccepted {
-  const { schema } = decoded;
   const judged = validate(decoded, limits, nowMs);
-  const records: ReceivedRecord[] = [];
-  if (judged.series > 0) {
-    const packer: Packer = { decoded, judged, limits: limits.record, nowMs, records, bytes: 0 };
-    const whole = { bytes: decoded.message.length, samples: judged.samples + judged.histograms };
-    if (body !== null && judged.refused.length === 0 && fits(whole, body, limits.record)) {
-      records.push({ schema, body: owned(body), ...spanOf(packer, 0, decoded.seriesCount) });
+  const places = shards === 1 ? null : placeSeries(decoded, judged.keep, shards);
+  const used = shardsUsed(judged, places);
+  const parts: Part[] = [];
+  let bytes = 0;
+  for (const shard of used) {
+    // What goes whole to one shard needs no other choice than what is kept.
+    const keep = used.length === 1 ? judged.keep : judged.keep.map((kept, s) => (places![s] === shard ? kept : 0));
+    const packer: Packer = { decoded, keep, judged, limits: limits.record, nowMs, records: [], bytes };
+    const all = spanOf(packer, 0, decoded.seriesCount);
+    const whole = used.length === 1 && judged.refused.length === 0 ? body : null;
+    if (whole !== null && fits({ bytes: decoded.message.length, samples: all.samples }, whole, limits.record)) {
+      packer.records.push({ schema: decoded.schema, body: owned(whole), ...all });
     } else if (!pack(packer, 0, decoded.seriesCount)) {
       const { bodyBytesMax, messageBytesMax, samplesMax } = limits.record;
       return tooLarge(
         `the request cannot be cut into records of at most ${bodyBytesMax} B compressed, ${messageBytesMax} B uncompressed and ${samplesMax} samples; ${SMALLER}`,
       );
     }
+    ({ bytes } = packer);
+    const { samples, histograms, exemplars } = all;
+    const hashes = hashSeries ? seriesHashes(decoded, keep) : null;
+    parts.push({ shard, records: packer.records, hashes, samples: samples - histograms, histograms, exemplars });
   }
   return {
     ok: true,
-    records,
-    hashes: hashSeries ? seriesHashes(decoded, judged.keep) : null,
+    parts,
     replica,
     samples: judged.samples,
     histograms: judged.histograms,
     exemplars: judged.exemplars,
-    families: records.length > 0 ? [] : families1(decoded, FAMILIES_MAX),
-    familiesLeftOut: records.length > 0 ? 0 : Math.max(0, decoded.metadataCount - FAMILIES_MAX),
+    families: parts.length > 0 ? [] : families1(decoded, FAMILIES_MAX),
+    familiesLeftOut: parts.length > 0 ? 0 : Math.max(0, decoded.metadataCount - FAMILIES_MAX),
     refused: judged.refused,
     message: judged.refused.length > 0 ? summary(decoded, judged) : null,
   };
+}
+
+/** The shards that what is kept goes to, ascending. */
+function shardsUsed({ series, keep }: Validated, places: Uint8Array | null): number[] {
+  if (series === 0) return [];
+  if (places === null) return [0];
+  return [...new Set(places.filter((_, s) => keep[s] !== 0))].sort((a, b) => a - b);
 }
 
 /**
@@ -220,6 +249,8 @@ function fits(message: { bytes: number; samples: number }, body: Uint8Array, lim
 
 interface Packer {
   readonly decoded: Decoded;
+  /** Per series: 1 goes into the records. */
+  readonly keep: Uint8Array;
   readonly judged: Validated;
   readonly limits: RecordLimits;
   readonly nowMs: number;
@@ -233,11 +264,11 @@ interface Packer {
  * series is, or when all records together are: in 2.0 each of them carries all symbols, however few series are in it.
  */
 function pack(packer: Packer, first: number, last: number): boolean {
-  const { decoded, judged, limits, records } = packer;
+  const { decoded, keep, limits, records } = packer;
   const span = spanOf(packer, first, last);
   if (span.series === 0) return true;
   const only = new Uint8Array(decoded.seriesCount);
-  only.set(judged.keep.subarray(first, last), first);
+  only.set(keep.subarray(first, last), first);
   // The number of samples is known without making the message.
   const message = span.samples <= limits.samplesMax ? filterWrite(decoded, only) : null;
   if (message !== null && message.length <= limits.messageBytesMax) {
@@ -253,7 +284,7 @@ function pack(packer: Packer, first: number, last: number): boolean {
   return pack(packer, first, middle) && pack(packer, middle, last);
 }
 
-function spanOf({ decoded, judged, nowMs }: Packer, first: number, last: number) {
+function spanOf({ decoded, keep, judged, nowMs }: Packer, first: number, last: number) {
   let series = 0;
   let samples = 0;
   let histograms = 0;
@@ -265,7 +296,7 @@ function spanOf({ decoded, judged, nowMs }: Packer, first: number, last: number)
   for (let s = first; s < last; s++) {
     const end = decoded.sampleEnd[s]!;
     const histogramEnd = decoded.histogramEnd[s]!;
-    if (judged.keep[s] !== 0) {
+    if (keep[s] !== 0) {
       series++;
       samples += end - sample + histogramEnd - histogram;
       histograms += histogramEnd - histogram;

@@ -4,7 +4,8 @@
  * and the first series of a request decides for all of it).
  *
  * The one invariant: of two replicas of a cluster, one at a time is appended, in the turn of the log's object. The state rides in the log's newest
- * row, so it changes with what was appended, and costs no row of its own.
+ * row, so it changes with what was appended, and costs no row of its own. With several shards the first tells who leads, before anything is appended; a
+ * Worker goes by that for far less time than another replica waits for its turn, so the invariant holds.
  */
 
 import { labelAt } from '../encoding/remote-write/drop-label.ts';
@@ -77,6 +78,20 @@ export class Elections {
   /** Null when there is nothing to remember. */
   encode(): Uint8Array<ArrayBuffer> | null {
     return this.#leaders.size === 0 ? null : owned(ENCODER.encode(JSON.stringify([...this.#leaders])));
+  }
+
+  /** With what others are known to be: of each cluster, who was seen last. */
+  with(others: Elections): Elections {
+    for (const [cluster, leader] of others.#leaders) {
+      const own = this.#leaders.get(cluster);
+      if (own === undefined || own[1] < leader[1]) this.#leaders.set(cluster, leader);
+    }
+    return this;
+  }
+
+  /** Who leads a cluster, and when something came from it last, Unix ms. */
+  leaderOf(cluster: string): readonly [replica: string, seenMs: number] | undefined {
+    return this.#leaders.get(cluster);
   }
 
   /** A request of a replica is here: the replica that leads its cluster now, which may be this one. */

@@ -36,6 +36,8 @@ export interface ShardLimits {
 export interface TenantSettings {
   readonly receive: ReceiveLimits;
   readonly shard: ShardLimits;
+  /** How many shards it has. */
+  readonly shards: number;
   /** Whether one replica of an HA pair is elected. */
   readonly ha: boolean;
   /** Names of the remotes that what is received goes out to. */

@@ -20,6 +20,7 @@ import { readTree, type Mapping, type Tree } from '../config/tree.ts';
 import * as z from '../config/zod.ts';
 import { isTenant } from '../model/tenant.ts';
 import { DEFAULT_RECEIVE_LIMITS, DEFAULT_SHARD_LIMITS, SERIES_LIMIT_MAX, type TenantSettings } from './limits.ts';
+import { SHARDS_MAX } from './shards.ts';
 
 /** The variable or secret. Named in every refusal that a limit causes. */
 const VARIABLE = 'NARTHEX_LIMITS';
@@ -62,6 +63,8 @@ const SECTION = {
   samples_burst: count(1e9),
   /** Active series of a shard. */
   series_limit: count(SERIES_LIMIT_MAX),
+  /** How many objects the tenant's series are spread over. */
+  shards: count(SHARDS_MAX),
   /** What may wait for the digest. */
   pending_size_limit: bytes(4096 * MB, '4GB'),
   /** Replicas of an HA pair are told apart by their labels, and one is taken. */
@@ -163,6 +166,7 @@ function settings(section: Section): TenantSettings {
       seriesMax: section.series_limit ?? null,
       pendingBytesMax: section.pending_size_limit ?? DEFAULT_SHARD_LIMITS.pendingBytesMax,
     },
+    shards: section.shards ?? 1,
     ha: section.ha ?? false,
     relay: section.relay ?? [],
   };

@@ -2,8 +2,9 @@
  * `POST /api/v1/write`: a remote-write receiver, Remote Write 1.0 and 2.0 (prometheus.io/docs/specs/prw). Reads the body, has it judged
  * (accept.ts), has it appended, and answers.
  *
- * Invariant: 2xx means that all of the request is durable. 5xx and 429 mean that nothing of it was kept, so it may come again.
- * 4xx means that what the Written headers count was kept, and that the rest will never be.
+ * Invariant: 2xx means that all of the request is durable. 5xx and 429 mean that it is to come again, and then all of it is stored, once; nothing of it
+ * was kept but what the Written headers count, which is 0 unless it went to several shards of which some took their part. Any other 4xx means that
+ * what they count was kept, and that the rest will never be.
  */
 
 import type { Schema } from '../encoding/remote-write/decoded.ts';
@@ -38,9 +39,13 @@ export interface WriteDeps {
   /** Whether the log wants to know which series come (a limit on active series). */
   readonly hashSeries: boolean;
   readonly nowMs: number;
+  /** How many shards the tenant has now; asked for when it is not known here, which only a request that has something to keep does. */
+  shards(tenant: string): number | Promise<number>;
+  /** Who leads a replica's cluster, asked before its request goes to several shards; null when it is the log that tells. */
+  readonly elect: ((tenant: string, replica: Replica) => Promise<string>) | null;
   /** Where HA pairs are told apart: who leads a cluster, as far as this Worker was told lately; null when it was not. */
   readonly leader: ((cluster: string) => string | null) | null;
-  /** Appends all records or none; resolves when they are durable. */
+  /** Appends all records or none to one shard; resolves when they are durable. */
   append(tenant: string, records: readonly ReceivedRecord[], about: AboutRecords): Promise<AppendResult>;
   /** Keeps what is said of metrics in a request without samples; resolves when it is durable. */
   describe(tenant: string, families: readonly FamilyMetadata[]): Promise<void>;
@@ -48,8 +53,9 @@ export interface WriteDeps {
   count(event: string, n?: number): void;
 }
 
-/** What the log's object judges them by. */
+/** Where they go, and what the log's object judges them by. */
 export interface AboutRecords {
+  readonly shard: number;
   /** Of their series, when wanted. */
   readonly hashes: Uint32Array | null;
   readonly replica: Replica | null;
@@ -111,35 +117,88 @@ async function write(
     return refuse(schema, 'too_large', { status: 413, message });
   }
 
-  const accepted = accept(schema, body, deps.limits, deps.nowMs, deps);
+  const accepted = await placed(tenant, deps, (shards) =>
+    accept(schema, body!, deps.limits, deps.nowMs, { ...deps, shards }),
+  );
+  if (accepted instanceof Error) return { schema, answer: unreached(accepted, deps) };
   body = null;
   if (accepted.ok === 'other replica') return { schema, answer: followed(accepted, deps) };
   if (!accepted.ok) return refuse(schema, accepted.cause, accepted);
   return { schema, answer: await append(accepted, tenant, deps) };
 }
 
+/**
+ * Accepts a request for as many shards as the tenant has. When that is not known here, it is judged for one first: a request of which nothing is
+ * kept, as most that are refused, costs no call of an object. An Error is that nobody answered.
+ */
+export async function placed<T extends { readonly ok: unknown }>(
+  tenant: string,
+  deps: WriteDeps,
+  accept: (shards: number) => T,
+): Promise<T | Error> {
+  let shards = deps.shards(tenant);
+  if (typeof shards === 'number') return accept(shards);
+  const judged = accept(1) as T & { readonly parts?: readonly unknown[] };
+  if (judged.ok !== true || judged.parts?.length === 0) {
+    // Nobody waits for it any more.
+    shards.catch(() => undefined);
+    return judged;
+  }
+  try {
+    shards = await shards;
+  } catch (error) {
+    return error as Error;
+  }
+  return shards === 1 ? judged : accept(shards);
+}
+
+const NOTHING = { samples: 0, histograms: 0, exemplars: 0 };
+
 /** Appends what was accepted, counts what became of all of it, and says so. */
 export async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
-  const { samples, histograms, exemplars, refused, message } = accepted;
-  if (accepted.records.length > 0) {
-    const { records, hashes, replica } = accepted;
-    const result = await settled(deps, () => deps.append(tenant, records, { hashes, replica }));
-    if (!result.ok) {
-      deps.count(`unwritten_samples:${result.status}`, samples + histograms);
-      return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
-    }
-    if (accepted.replica !== null && result.leader !== undefined && result.leader !== accepted.replica.replica) {
-      return followed({ ...accepted, replica: accepted.replica, leader: result.leader }, deps);
-    }
-    deps.count('samples_in', samples + histograms);
-    if (exemplars > 0) deps.count('exemplars_in', exemplars);
+  const { parts, refused, message, replica } = accepted;
+  let ofReplica = replica;
+  if (replica !== null && deps.elect !== null && parts.length > 0) {
+    const leader = await deps.elect(tenant, replica).catch((error: unknown) => error as Error);
+    if (typeof leader !== 'string') return unreached(leader, deps);
+    if (leader !== replica.replica) return followed({ ...accepted, replica, leader }, deps);
+    ofReplica = null;
+  }
+  const results = await Promise.all(
+    parts.map(({ shard, records, hashes }) =>
+      settled(deps, () => deps.append(tenant, records, { shard, hashes, replica: ofReplica })),
+    ),
+  );
+  const written = parts.reduce(
+    (sum, part, i) =>
+      results[i]!.ok
+        ? {
+            samples: sum.samples + part.samples,
+            histograms: sum.histograms + part.histograms,
+            exemplars: sum.exemplars + part.exemplars,
+          }
+        : sum,
+    NOTHING,
+  );
+  const leader = results.find((result) => result.ok && result.leader !== undefined) as Appended | undefined;
+  if (ofReplica !== null && leader?.leader !== undefined && leader.leader !== ofReplica.replica) {
+    return followed({ ...accepted, replica: ofReplica, leader: leader.leader }, deps);
+  }
+  if (written.samples + written.histograms > 0) deps.count('samples_in', written.samples + written.histograms);
+  if (written.exemplars > 0) deps.count('exemplars_in', written.exemplars);
+  const failed = results.filter((result) => !result.ok);
+  if (failed.length > 0) {
+    const left = accepted.samples + accepted.histograms - written.samples - written.histograms;
+    const answer = comeAgain(failed, parts.length);
+    deps.count(`unwritten_samples:${answer.status}`, left);
+    return { ...answer, written };
   }
   if (accepted.families.length > 0) {
     const result = await settled(deps, async () => {
       await deps.describe(tenant, accepted.families);
       return { ok: true };
     });
-    if (!result.ok) return { ...result, headers: { 'Retry-After': String(result.retryAfterS) } };
+    if (!result.ok) return comeAgain([result], 1);
     deps.count('metadata_in', accepted.families.length);
   }
   // Counted only now: after a 5xx the whole request comes again.
@@ -148,8 +207,24 @@ export async function append(accepted: Accepted, tenant: string, deps: WriteDeps
     deps.count(`refused_series:${row.reason}`, row.series);
   }
   if (accepted.familiesLeftOut > 0) deps.count('metadata_left_out', accepted.familiesLeftOut);
-  const written = { samples, histograms, exemplars };
   return message === null ? { status: 204, written } : { status: 400, message, written };
+}
+
+/** The answer when some of `parts` shards did not take what was theirs: after the longest wait that one of them asked for. */
+function comeAgain(failed: readonly NotAppended[], parts: number): Answer {
+  const status = failed.some((result) => result.status === 503) ? 503 : 429;
+  const retryAfterS = Math.max(...failed.map((result) => result.retryAfterS));
+  const reasons = [...new Set(failed.map((result) => result.message))].join('\n');
+  const message =
+    failed.length < parts
+      ? `${reasons}\n${failed.length} of the ${parts} shards that the request goes to did not take their part of it; send it again, what the others took is stored once`
+      : reasons;
+  return { status, message, headers: { 'Retry-After': String(retryAfterS) } };
+}
+
+function unreached(error: unknown, deps: WriteDeps): Answer {
+  deps.count('append_failed');
+  return comeAgain([notReached(error)], 1);
 }
 
 /**
@@ -171,6 +246,13 @@ async function settled(deps: WriteDeps, call: () => Promise<AppendResult>): Prom
     return await call();
   } catch (error) {
     deps.count('append_failed');
-    return { ok: false, status: 503, retryAfterS: RETRY_AFTER_S, message: `the log did not take it: ${String(error)}` };
+    return notReached(error);
   }
 }
+
+const notReached = (error: unknown): NotAppended => ({
+  ok: false,
+  status: 503,
+  retryAfterS: RETRY_AFTER_S,
+  message: `the log did not take it: ${String(error)}`,
+});

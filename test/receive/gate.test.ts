@@ -84,9 +84,9 @@ describe('hashes of series', () => {
     expect([...seriesHashes(decoded, Uint8Array.of(1, 0, 1))]).toEqual([a, c]);
     const body = snappyCompress(message1(series1('a'), series1('b', { labels: [] }), series1('c')));
     expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW, { hashSeries: true })).toMatchObject({
-      hashes: Uint32Array.of(a!, c!),
+      parts: [{ hashes: Uint32Array.of(a!, c!) }],
     });
-    expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW)).toMatchObject({ hashes: null });
+    expect(accept(1, body, DEFAULT_RECEIVE_LIMITS, NOW)).toMatchObject({ parts: [{ hashes: null }] });
   });
 });
 

@@ -31,12 +31,15 @@ export class Receiver {
   readonly families: FamilyMetadata[] = [];
   limits: ReceiveLimits = DEFAULT_RECEIVE_LIMITS;
   leader: ((cluster: string) => string | null) | null = null;
+  shards: number | Promise<number> = 1;
   result: AppendResult | Error = { ok: true };
 
   /** What a handler is given. */
   deps(): WriteDeps {
     return {
       hashSeries: false,
+      shards: () => this.shards,
+      elect: null,
       leader: this.leader,
       limits: this.limits,
       nowMs: NOW,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_RECEIVE_LIMITS, DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
 import { parseLimits } from '../../src/receive/settings.ts';
 
-const DEFAULTS = { receive: DEFAULT_RECEIVE_LIMITS, shard: DEFAULT_SHARD_LIMITS, ha: false, relay: [] };
+const DEFAULTS = { receive: DEFAULT_RECEIVE_LIMITS, shard: DEFAULT_SHARD_LIMITS, shards: 1, ha: false, relay: [] };
 
 it.each(['', '{}', '# nothing\n', 'acme:\n'])('%j leaves everything as it is', (text) => {
   const limits = parseLimits(text);
@@ -42,6 +42,7 @@ wile: { samples_per_second: 10, samples_burst: 7 }
       record: DEFAULT_RECEIVE_LIMITS.record,
     },
     shard: { samplesPerS: 500, samplesBurst: 5000, seriesMax: 1000, pendingBytesMax: 3 * 2 ** 20 },
+    shards: 1,
     ha: true,
     relay: ['near', 'far'],
   });

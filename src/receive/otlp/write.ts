@@ -11,7 +11,7 @@ import { RequestBuilder } from '../../encoding/remote-write/builder.ts';
 import { Writer } from '../../encoding/protobuf-writer.ts';
 import { readBody } from '../../http/body.ts';
 import { acceptMessage } from '../accept.ts';
-import { append, followed, type WriteDeps } from '../write.ts';
+import { append, followed, placed, type WriteDeps } from '../write.ts';
 import { decodeOtlpJson, JSON_BYTES_MAX } from './json.ts';
 import { type ResourceMetrics, TooManyObjectsError } from './model.ts';
 import { decodeOtlp } from './protobuf.ts';
@@ -109,7 +109,10 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
     reasons.push(`${reason} (${points} data ${points === 1 ? 'point' : 'points'})`);
   }
   if (built !== undefined) {
-    const accepted = acceptMessage(2, built.message, limits, nowMs, deps);
+    const accepted = await placed(tenant, deps, (shards) =>
+      acceptMessage(2, built.message, limits, nowMs, { ...deps, shards }),
+    );
+    if (accepted instanceof Error) return refuse('unreached', 503, String(accepted), { 'Retry-After': '5' });
     if (accepted.ok === 'other replica') {
       followed(accepted, deps);
       // OTLP has one status for "all is well".

@@ -1,0 +1,231 @@
+import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import { bucketOf } from '../../durable/bucket.ts';
+import { catalogue, director, type Env, ingester, tenants } from '../../durable/env.ts';
+import { cutShard } from '../../src/compact/cut.ts';
+import { makeItem, planSnapshot } from '../../src/compact/snapshot.ts';
+import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
+import { snappyCompress } from '../../src/encoding/snappy.ts';
+import { RANGE_MS } from '../../src/model/sample.ts';
+import { accept, type Accepted } from '../../src/receive/accept.ts';
+import { FAILOVER_MS } from '../../src/receive/ha.ts';
+import { DEFAULT_RECEIVE_LIMITS, DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
+import { PLACEMENT_DELAY_MS, shardsAt } from '../../src/receive/shards.ts';
+import worker from '../../src/worker.ts';
+import { asleep } from './asleep.ts';
+import { samplesOfBlock } from './blocks-reader.ts';
+
+const bindings = env as unknown as Env;
+const bucket = bucketOf(bindings.BUCKET);
+/** In the future, so that no alarm fires by itself during the test. */
+const R0 = Math.floor(Date.UTC(2036, 10, 22, 12) / RANGE_MS) * RANGE_MS;
+const MINUTE = 60_000;
+const TARGETS = 40;
+
+/** A request with a sample of every target. */
+function request(t: number, value: number, replica?: string): Uint8Array<ArrayBuffer> {
+  const builder = new RequestBuilder({ samplesMax: 100_000, bytesMax: 10_000_000 });
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, value);
+  for (let i = 0; i < TARGETS; i++) {
+    const labels: [string, string][] = [
+      ['__name__', 'requests_total'],
+      ...(replica === undefined ? [] : ([['__replica__', replica]] as [string, string][])),
+      ['cluster', 'c'],
+      ['instance', `host${i}`],
+      ['job', 'web'],
+    ];
+    const refs = labels.flat().map((text) => builder.symbol(text));
+    builder.add(refs, refs.length, t, bits.getUint32(0), bits.getUint32(4));
+  }
+  return snappyCompress(builder.finish()[0]!.message);
+}
+
+/** Sends as a Worker would that was told of the tenant's shards just now. */
+async function send(tenant: string, nowMs: number, body: Uint8Array, wanted: number): Promise<number[]> {
+  const asked = await asleep(director(bindings), async () => await director(bindings).enlist(nowMs, tenant, wanted));
+  return await sendTo(tenant, nowMs, body, shardsAt(asked, nowMs));
+}
+
+async function sendTo(tenant: string, nowMs: number, body: Uint8Array, shards: number): Promise<number[]> {
+  const { parts } = accept(2, body, DEFAULT_RECEIVE_LIMITS, nowMs, { shards }) as Accepted;
+  for (const { shard, records } of parts) {
+    const stub = ingester(bindings, tenant, shard);
+    const terms = { limits: DEFAULT_SHARD_LIMITS, hashes: null, replica: null, relay: [] };
+    const result = await asleep(stub, async () => await stub.append(nowMs, records, terms));
+    expect(result).toEqual({ ok: true });
+  }
+  return parts.map(({ shard }) => shard);
+}
+
+async function cutAll(tenant: string, nowMs: number): Promise<void> {
+  const { shards } = (await tenants(bindings)).get(tenant)!;
+  for (const [shard, stub] of shards.entries()) {
+    await cutShard(tenant, shard, stub, nowMs, { catalogue: catalogue(bindings, tenant), bucket, random: Math.random });
+  }
+}
+
+/** What blocks say together, as `instance t` → values, one for each block that has the sample. */
+async function merged(prefixes: readonly string[]): Promise<Map<string, number[]>> {
+  const all = new Map<string, number[]>();
+  for (const prefix of prefixes) {
+    for (const { labels, t, v } of await samplesOfBlock(bindings.BUCKET, prefix)) {
+      const key = `${labels['instance']} ${t}`;
+      all.set(key, [...(all.get(key) ?? []), v as number]);
+    }
+  }
+  return all;
+}
+
+describe('while samples come', () => {
+  it('the number is raised and lowered, and nothing is lost, doubled or misordered', async () => {
+    const tenant = 'growing';
+    const sent = new Map<string, number>();
+    const used = new Set<string>();
+    let value = 0;
+    for (let minute = 0; minute < 60; minute++) {
+      const nowMs = R0 + minute * MINUTE;
+      const wanted = minute < 20 ? 1 : minute < 40 ? 3 : minute < 50 ? 2 : 1;
+      const body = request(nowMs, ++value);
+      for (let i = 0; i < TARGETS; i++) sent.set(`host${i} ${nowMs}`, value);
+      used.add(`${wanted}: ${(await send(tenant, nowMs, body, wanted)).join()}`);
+      // A sender that did not see the answer sends again, right before and right after the change too.
+      if (minute % 5 === 4 || minute === 21) await send(tenant, nowMs + PLACEMENT_DELAY_MS + 1, body, wanted);
+      // A Worker that was not told yet: what it accepted in the old way may be sent again in the new one.
+      if (minute === 22) await sendTo(tenant, nowMs, body, 1);
+    }
+    expect([...used].sort()).toEqual(['1: 0', '2: 0,1', '2: 0,1,2', '3: 0', '3: 0,1,2']);
+    const { record, shards } = (await tenants(bindings)).get(tenant)!;
+    expect([record.shards, record.highest]).toEqual([1, 3]);
+
+    // A snapshot holds all of them, and so do the blocks that are cut, of shards that nothing comes to any more too.
+    let plan = await planSnapshot(shards, catalogue(bindings, tenant), R0 + 60 * MINUTE, Math.random);
+    while (plan.done < plan.items.length) plan = await makeItem(tenant, plan, shards, bucket, R0 + 60 * MINUTE);
+    await cutAll(tenant, R0 + RANGE_MS + 31 * MINUTE);
+    const blocks = await catalogue(bindings, tenant).blocks();
+    expect(blocks.map(({ shard }) => shard).sort()).toEqual([0, 1, 2]);
+    for (const prefixes of [
+      blocks.map(({ ulid }) => `blocks/${tenant}/${ulid}/`),
+      plan.made.map(({ ulid }) => `snapshots/${tenant}/${plan.name}/${ulid}/`),
+    ]) {
+      const stored = await merged(prefixes);
+      expect(stored.size).toBe(sent.size);
+      let twice = 0;
+      for (const [key, values] of stored) {
+        expect(new Set(values)).toEqual(new Set([sent.get(key)]));
+        if (values.length > 1) twice++;
+      }
+      // Only what was sent again after the change stands in two blocks, with the same value: readers merge it.
+      expect(twice).toBeGreaterThan(0);
+      expect(twice).toBeLessThan(4 * TARGETS);
+    }
+    for (const [shard, stub] of shards.entries()) {
+      const { log, digest, ranges } = await stub.report(R0, tenant, shard);
+      expect(digest).toMatchObject({ samplesPending: 0, samplesSent: log.samplesIn, samplesDropped: {} });
+      expect(ranges).toEqual([]);
+    }
+  });
+});
+
+describe('of an HA pair', () => {
+  it('the first shard tells who leads, asleep too, and writes a row every few seconds', async () => {
+    const stub = ingester(bindings, 'pairs', 0);
+    const elect = (atMs: number, replica: string) =>
+      asleep(stub, async () => await stub.elect(atMs, { cluster: 'c', replica }));
+    expect(await elect(R0, 'a')).toBe('a');
+    expect(await elect(R0 + 1000, 'b')).toBe('a');
+    expect(await elect(R0 + 20_000, 'a')).toBe('a');
+    expect(await elect(R0 + 20_000 + FAILOVER_MS - 1, 'b')).toBe('a');
+    expect(await elect(R0 + 20_000 + FAILOVER_MS, 'b')).toBe('b');
+    expect(await elect(R0 + 20_001 + FAILOVER_MS, 'a')).toBe('b');
+    // Who led while there was one shard leads on: that rides in the log.
+    const one = ingester(bindings, 'pairs-one', 0);
+    const terms = { limits: DEFAULT_SHARD_LIMITS, hashes: null, replica: { cluster: 'c', replica: 'x' }, relay: [] };
+    const { parts } = accept(2, request(R0, 1), DEFAULT_RECEIVE_LIMITS, R0) as Accepted;
+    await one.append(R0, parts[0]!.records, terms);
+    expect(await asleep(one, async () => await one.elect(R0 + 1, { cluster: 'c', replica: 'y' }))).toBe('x');
+    // And the other way round.
+    const later = await asleep(
+      stub,
+      async () =>
+        await stub.append(R0 + 51_000, parts[0]!.records, { ...terms, replica: { cluster: 'c', replica: 'a' } }),
+    );
+    expect(later).toEqual({ ok: true, leader: 'b' });
+  });
+});
+
+/** Sends to the whole Worker. */
+async function write(tenant: string, limits: string, body: Uint8Array<ArrayBuffer>): Promise<Response> {
+  return await worker.fetch(
+    new Request('https://narthex.example/api/v1/write', {
+      method: 'POST',
+      headers: {
+        'Content-Encoding': 'snappy',
+        'Content-Type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+        Authorization: 'Bearer test-any-token',
+        'X-Scope-OrgID': tenant,
+      },
+      body,
+    }) as Request<unknown, IncomingRequestCfProperties>,
+    { ...bindings, NARTHEX_LIMITS: limits },
+    createExecutionContext(),
+  );
+}
+
+it('writes a row a request and shard', async () => {
+  const limits = 'wide: { shards: 3 }';
+  const now = Date.now();
+  expect((await write('wide', limits, request(now - 1000, 1))).status).toBe(204);
+  const rows = async (): Promise<number[]> =>
+    await Promise.all(
+      [0, 1, 2].map((shard) =>
+        runInDurableObject(ingester(bindings, 'wide', shard), async (object) => {
+          const { log } = await object.report(now, 'wide', shard);
+          return log.rowsWritten;
+        }),
+      ),
+    );
+  const before = await rows();
+  for (let i = 0; i < 5; i++) expect((await write('wide', limits, request(now + i, i))).status).toBe(204);
+  expect((await rows()).map((n, shard) => n - before[shard]!)).toEqual([5, 5, 5]);
+});
+
+it('takes one replica of a pair over all shards', async () => {
+  const limits = 'pair-wide: { shards: 3, ha: true }';
+  const now = Date.now();
+  const one = await write('pair-wide', limits, request(now, 1, 'a'));
+  const other = await write('pair-wide', limits, request(now, 2, 'b'));
+  expect([one.status, other.status]).toEqual([204, 202]);
+  const { shards } = (await tenants(bindings)).get('pair-wide')!;
+  const reports = await Promise.all(shards.map((stub, shard) => stub.report(now, 'pair-wide', shard)));
+  expect(reports).toHaveLength(3);
+  expect(reports.reduce((sum, { log }) => sum + log.samplesIn, 0)).toBe(TARGETS);
+});
+
+it('a shard that takes nothing makes the request come again; then it is stored whole, once', async () => {
+  const limits = 'partly: { shards: 3, samples_per_second: 1, samples_burst: 1000 }';
+  const now = Date.now();
+  const busy = ingester(bindings, 'partly', 1);
+  const { parts } = accept(2, request(now - 1, 0), DEFAULT_RECEIVE_LIMITS, now, { shards: 3 }) as Accepted;
+  const held = { ...DEFAULT_SHARD_LIMITS, samplesPerS: 1, samplesBurst: 1 };
+  await busy.append(now, parts[1]!.records, { limits: held, hashes: null, replica: null, relay: [] });
+
+  const refused = await write('partly', limits, request(now, 1));
+  expect(refused.status).toBe(429);
+  expect(await refused.text()).toContain('1 of the 3 shards that the request goes to did not take their part of it');
+  const written = Number(refused.headers.get('X-Prometheus-Remote-Write-Samples-Written'));
+  expect(written).toBe(TARGETS - parts[1]!.samples);
+  expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThanOrEqual(1);
+  // It slept: its bucket is full again.
+  const again = await asleep(busy, () => write('partly', limits, request(now, 1)));
+  expect(again.status).toBe(204);
+  let samples = 0;
+  for (let i = 0; i < 3; i++) {
+    const stub = ingester(bindings, 'partly', i);
+    while ((await stub.digest(now)).more) continue;
+    const { ranges } = await stub.report(now, 'partly', i);
+    samples += ranges.reduce((sum, range) => sum + range.samples, 0);
+  }
+  expect(samples).toBe(TARGETS + parts[1]!.samples);
+});
