@@ -43,6 +43,8 @@ export class Agent extends ForwardingObject implements AgentDoor {
   readonly #log: Log;
   readonly #values: Values;
   readonly #pages: Blobs;
+  /** What became of pages since they were stored as a whole. */
+  readonly #changes: Blobs;
   readonly #sql: Sql;
   protected override readonly outbox: Outbox;
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
@@ -55,6 +57,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
     this.#log = new Log(sql, limitsOf(env));
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
+    this.#changes = new Blobs(sql, 'page_change');
     this.outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
   }
 
@@ -113,8 +116,16 @@ export class Agent extends ForwardingObject implements AgentDoor {
         const last = { slotMs, timestampMs, durationMs, intervalMs, samples, error, series };
         enter(journal, key, hung === undefined ? last : { ...last, hung }, scraped);
       });
+      const stored = [...changed].map(([key, page]) => ({ key, ...page.store() }));
       this.#append(nowMs, builder, journal, () => {
-        for (const [key, page] of changed) this.#pages.set(key, page.encode());
+        for (const { key, whole, change } of stored) {
+          if (whole === null) {
+            this.#changes.set(key, change);
+          } else {
+            this.#pages.set(key, whole);
+            this.#changes.delete(key);
+          }
+        }
       });
     } catch (error) {
       this.#warm = null;
@@ -217,7 +228,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
   /** A target's page as it was stored. One that cannot be read begins anew: its series that are gone get no markers, and the scrape goes on. */
   #page(key: string): Page {
     try {
-      return Page.decode(this.#pages.get(key));
+      return Page.decode(this.#pages.get(key), this.#changes.get(key));
     } catch (error) {
       warn(`the page of target ${key} cannot be read and begins anew: ${String(error)}`);
       return Page.decode(null);
@@ -237,6 +248,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
       const page = pages.get(key) ?? this.#page(key);
       page.retire(endOf(journal.targets[key], nowMs).markerMs, builder);
       this.#pages.delete(key);
+      this.#changes.delete(key);
       delete journal.targets[key];
       pages.delete(key);
     }

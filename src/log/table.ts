@@ -36,20 +36,25 @@ export class Values {
 /** Bytes by name, split over as many rows as they need. */
 export class Blobs {
   readonly #sql: Sql;
+  readonly #table: string;
 
-  constructor(sql: Sql) {
+  /** `table` is a name of the caller's own. */
+  constructor(sql: Sql, table = 'blob') {
     this.#sql = sql;
+    this.#table = table;
     sql.exec(
-      'CREATE TABLE IF NOT EXISTS blob (name TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, part)) WITHOUT ROWID',
+      `CREATE TABLE IF NOT EXISTS ${table} (name TEXT NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, part)) WITHOUT ROWID`,
     );
   }
 
   names(): string[] {
-    return this.#sql.exec('SELECT name FROM blob WHERE part = 0 ORDER BY name').map((row) => row['name'] as string);
+    return this.#sql
+      .exec(`SELECT name FROM ${this.#table} WHERE part = 0 ORDER BY name`)
+      .map((row) => row['name'] as string);
   }
 
   get(name: string): Uint8Array | null {
-    const rows = this.#sql.exec('SELECT bytes FROM blob WHERE name = ? ORDER BY part', name);
+    const rows = this.#sql.exec(`SELECT bytes FROM ${this.#table} WHERE name = ? ORDER BY part`, name);
     return rows.length === 0 ? null : concat(rows.map((row) => new Uint8Array(row['bytes'] as ArrayBuffer)));
   }
 
@@ -58,17 +63,17 @@ export class Blobs {
       let part = 0;
       for (let start = 0; start === 0 || start < bytes.byteLength; start += PART_BYTES) {
         this.#sql.exec(
-          'INSERT INTO blob VALUES (?, ?, ?) ON CONFLICT (name, part) DO UPDATE SET bytes = excluded.bytes',
+          `INSERT INTO ${this.#table} VALUES (?, ?, ?) ON CONFLICT (name, part) DO UPDATE SET bytes = excluded.bytes`,
           name,
           part++,
           bytes.subarray(start, start + PART_BYTES),
         );
       }
-      this.#sql.exec('DELETE FROM blob WHERE name = ? AND part >= ?', name, part);
+      this.#sql.exec(`DELETE FROM ${this.#table} WHERE name = ? AND part >= ?`, name, part);
     });
   }
 
   delete(name: string): void {
-    this.#sql.exec('DELETE FROM blob WHERE name = ?', name);
+    this.#sql.exec(`DELETE FROM ${this.#table} WHERE name = ?`, name);
   }
 }

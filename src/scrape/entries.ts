@@ -95,8 +95,16 @@ export class Entries {
 
   /** Adds the text that `find` was asked for last, and did not know. Without labels it is a dropped one. */
   add(bytes: Uint8Array, start: number, end: number, refs: readonly number[]): number {
-    const entry = this.count;
     const same = refs.length === 0 ? -1 : this.findLabels(refs, 0, refs.length);
+    const entry = this.append(bytes, start, end, refs, same < 0 ? this.count : same);
+    this.#byKey?.add(this.#asked, entry);
+    if (same < 0 && refs.length > 0) this.#byLabels?.add(this.#askedLabels, entry);
+    return entry;
+  }
+
+  /** Adds a text, which is new, of a series that `series` stands for. For who decodes: what was looked up before does not find it. */
+  append(bytes: Uint8Array, start: number, end: number, refs: Uint32Array | readonly number[], series: number): number {
+    const entry = this.count;
     const key = this.keyStart(entry);
     const ref = this.refStart(entry);
     this.#reserve(entry + 1, key + end - start, ref + refs.length);
@@ -104,14 +112,12 @@ export class Entries {
     this.keyEnd[entry] = key + end - start;
     this.refs.set(refs, ref);
     this.refEnd[entry] = ref + refs.length;
-    this.series[entry] = same < 0 ? entry : same;
+    this.series[entry] = series;
     this.tracked[entry] = 0;
     this.judged[entry] = 0;
     this.member[entry] = 0;
     this.origin[entry] = -1;
     this.count++;
-    this.#byKey?.add(this.#asked, entry);
-    if (same < 0 && refs.length > 0) this.#byLabels?.add(this.#askedLabels, entry);
     return entry;
   }
 

@@ -26,12 +26,13 @@ export class Families {
     return this.names.length;
   }
 
-  add(name: string, type: number, help: string, unit = ''): number {
+  /** `stamp` is that of the same family, with the same type, in the list that this one was made from. */
+  add(name: string, type: number, help: string, unit = '', stamp = ++this.#lastStamp): number {
     const id = this.names.push(name) - 1;
     this.types.push(type);
     this.helps.push(help);
     this.units.push(unit);
-    this.stamps.push(++this.#lastStamp);
+    this.stamps.push(stamp);
     this.#ids?.set(name, id);
     return id;
   }
@@ -89,15 +90,25 @@ export class Families {
     this.#ids = null;
   }
 
+  /** As they are now, for good. */
+  copy(): Families {
+    return this.select(new Set(this.stamps));
+  }
+
+  /** A list without families, in which no stamp of this one is given anew. */
+  empty(): Families {
+    const none = new Families();
+    none.#lastStamp = this.#lastStamp;
+    return none;
+  }
+
   /** Only the families of these stamps. */
   select(stamps: ReadonlySet<number>): Families {
-    const kept = new Families();
+    const kept = this.empty();
     for (let id = 0; id < this.count; id++) {
-      if (!stamps.has(this.stamps[id]!)) continue;
-      kept.add(this.names[id]!, this.types[id]!, this.helps[id]!, this.units[id]!);
-      kept.stamps[kept.count - 1] = this.stamps[id]!;
+      const stamp = this.stamps[id]!;
+      if (stamps.has(stamp)) kept.add(this.names[id]!, this.types[id]!, this.helps[id]!, this.units[id]!, stamp);
     }
-    kept.#lastStamp = this.#lastStamp;
     return kept;
   }
 

@@ -1,10 +1,9 @@
 /** The page state as bytes: see FORMAT.md. What it says of the last scrape, samples aside, survives an object's sleep unchanged. */
 
-import { Writer } from '../encoding/protobuf-writer.ts';
 import { snappyCompress, snappyUncompress } from '../encoding/snappy.ts';
-import { readUvarint, uvarintSize } from '../model/label-bytes.ts';
 import { Entries } from './entries.ts';
 import { Families } from './families.ts';
+import { StateReader, StateWriter } from './page-bytes.ts';
 import { REPORT, REPORT_ALWAYS } from './report.ts';
 import { Symbols } from './symbols.ts';
 
@@ -21,6 +20,21 @@ export interface PageState {
   entries: Entries;
   /** Labels of the report series; none before the first scrape and after the target's end. */
   reports: Uint32Array[];
+  /** What was stored last as a whole; null when it is to be stored as a whole again. */
+  stored: StoredState | null;
+}
+
+/** Of a state that was stored as a whole: what a change (page-change.ts) is told against. */
+export interface StoredState {
+  /** Together they tell it from any other: the timestamp of the last scrape that it knows of, and how many bytes it has, uncompressed. */
+  readonly lastMs: number;
+  readonly bytes: number;
+  readonly symbols: number;
+  readonly families: Families;
+  /** Its entries, of which the columns `series` and `tracked` are kept as they were. */
+  readonly count: number;
+  readonly series: Uint32Array;
+  readonly tracked: Uint8Array;
 }
 
 const VERSION = 1;
@@ -35,7 +49,7 @@ const TRACKINGS: readonly number[] = [0, TRACKED, TRACKED | HISTOGRAM, TRACKED |
 /** Added to a family's type when its unit follows. */
 const HAS_UNIT = 16;
 /** A page has at most 100,000 series of a body of some 10 MB; more is damage. */
-const STATE_BYTES_MAX = 64 * 1024 * 1024;
+export const STATE_BYTES_MAX = 64 * 1024 * 1024;
 
 export const emptyState = (): PageState => ({
   context: '',
@@ -45,64 +59,50 @@ export const emptyState = (): PageState => ({
   families: new Families(),
   entries: new Entries(),
   reports: [],
+  stored: null,
 });
 
 /** The state as bytes that own their buffer. Texts that nothing refers to are left out. */
 export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
-  const { entries, families } = state;
-  const out = new Writer();
-  const texts = new Writer();
-  const encoder = new TextEncoder();
-  const text = (value: string): void => {
-    const bytes = encoder.encode(value);
-    out.uint32(bytes.length);
-    out.raw(bytes, 0, bytes.length);
-  };
+  const { entries, families, reports } = state;
+  const out = new StateWriter();
+  const sets = new StateWriter();
   out.tag(VERSION);
   out.tag(state.live ? LIVE : 0);
   out.uint32(Math.floor(state.lastMs / 2 ** 32));
   out.uint32(state.lastMs % 2 ** 32);
-  text(state.context);
+  out.text(state.context);
 
   // References are numbered anew in the order of their use.
+  const entryRefs = entries.refStart(entries.count);
+  const refs = new Uint32Array(reports.reduce((sum, set) => sum + set.length, entryRefs));
   const renumbered = new Int32Array(state.symbols.count).fill(-1);
-  const used: string[] = [];
-  const use = (ref: number): number => {
+  const used = [state.symbols.text(0)];
+  renumbered[0] = 0;
+  let base = 0;
+  const use = (ref: number): void => {
     if (renumbered[ref]! < 0) renumbered[ref] = used.push(state.symbols.text(ref)) - 1;
-    return renumbered[ref]!;
+    refs[base++] = renumbered[ref]!;
   };
-  use(0);
-  let previous: Uint32Array = new Uint32Array(0);
-  const labels = (refs: Uint32Array): void => {
-    texts.uint32(refs.length);
-    const now = refs.map((ref, i) => {
-      const next = use(ref);
-      const delta = next - (previous[i] ?? 0);
-      texts.uint32(delta < 0 ? -delta * 2 - 1 : delta * 2);
-      return next;
-    });
-    previous = now;
-  };
-  const reportRefs = state.reports.reduce((sum, refs) => sum + refs.length, 0);
-  texts.uint32(state.reports.length);
-  texts.uint32(entries.count);
-  texts.uint32(reportRefs + entries.refStart(entries.count));
-  for (const refs of state.reports) labels(refs);
-  for (let i = 0; i < entries.count; i++) labels(entries.refs.subarray(entries.refStart(i), entries.refEnd[i]));
+  for (const set of reports) set.forEach(use);
+  const entriesFrom = base;
+  for (let i = 0; i < entryRefs; i++) use(entries.refs[i]!);
+  sets.uint32(reports.length);
+  sets.uint32(entries.count);
+  sets.uint32(refs.length);
+  base = 0;
+  for (const set of reports) sets.labels(refs, base, (base += set.length));
+  for (let i = 0; i < entries.count; i++)
+    sets.labels(refs, entriesFrom + entries.refStart(i), entriesFrom + entries.refEnd[i]!);
 
-  out.uint32(used.length);
-  for (const symbol of used) out.uint32(symbol.length);
-  text(used.join(''));
-  out.raw(texts.bytes, 0, texts.length);
+  out.texts(used);
+  out.raw(sets.bytes, 0, sets.length);
 
   const familyOf = new Map(families.stamps.map((stamp, id) => [stamp, id + 1]));
   out.uint32(families.count);
   for (let id = 0; id < families.count; id++) {
-    text(families.names[id]!);
-    const unit = families.units[id]!;
-    out.uint32(families.types[id]! + (unit === '' ? 0 : HAS_UNIT));
-    text(families.helps[id]!);
-    if (unit !== '') text(unit);
+    out.text(families.names[id]!);
+    writeFamily(out, families, id);
   }
   for (let i = 0; i < entries.count; i++) out.uint32(entries.keyEnd[i]! - entries.keyStart(i));
   for (let i = 0; i < entries.count; i++) {
@@ -118,105 +118,85 @@ export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
 /** The inverse. Throws Error on damage. */
 export function decodeState(stored: Uint8Array): PageState {
   const state = emptyState();
-  const bytes = snappyUncompress(stored, STATE_BYTES_MAX);
-  const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
-  let at = 0;
-  const damaged = (): Error => new Error(`stored page state is damaged at byte ${at} of ${bytes.length}`);
-  const number = (): number => {
-    const value = readUvarint(bytes, at, bytes.length);
-    if (value < 0) throw damaged();
-    at += uvarintSize(value);
-    return value;
-  };
-  /** A number of things of which each takes at least a byte, or is one that was read already. */
-  const count = (): number => {
-    const value = number();
-    if (value > bytes.length) throw damaged();
-    return value;
-  };
-  const take = (length: number): Uint8Array<ArrayBuffer> => {
-    if (length > bytes.length - at) throw damaged();
-    at += length;
-    return bytes.subarray(at - length, at);
-  };
-  const text = (): string => decoder.decode(take(count()));
+  const from = new StateReader(snappyUncompress(stored, STATE_BYTES_MAX), 'stored page state');
+  if (from.number() !== VERSION) throw from.damaged();
+  state.live = from.number() === LIVE;
+  state.lastMs = from.number() * 2 ** 32 + from.number();
+  state.context = from.text();
 
-  if (number() !== VERSION) throw damaged();
-  state.live = number() === LIVE;
-  state.lastMs = number() * 2 ** 32 + number();
-  state.context = text();
-
-  const lengths = Array.from({ length: count() }, number);
-  const joined = text();
-  let from = 0;
-  const symbols = lengths.map((length) => joined.slice(from, (from += length)));
-  if (symbols[0] !== state.symbols.text(0) || from !== joined.length) throw damaged();
+  const symbols = from.texts();
+  if (symbols[0] !== state.symbols.text(0)) throw from.damaged();
   state.symbols = new Symbols(symbols);
 
-  const reports = number();
-  if (![0, REPORT_ALWAYS, REPORT.length].includes(reports)) throw damaged();
-  const n = count();
-  const refs = new Uint32Array(count());
-  let previousStart = 0;
-  let previousEnd = 0;
-  /** Reads a label set to `refs[start, …)` and returns its end. */
-  const labels = (start: number): number => {
-    const length = count();
-    const end = start + length;
-    if (end > refs.length) throw damaged();
-    for (let i = 0; i < length; i++) {
-      const delta = number();
-      const before = previousStart + i < previousEnd ? refs[previousStart + i]! : 0;
-      const ref = before + (delta % 2 === 1 ? -(delta + 1) / 2 : delta / 2);
-      if (ref < 0 || ref >= symbols.length) throw damaged();
-      refs[start + i] = ref;
-    }
-    previousStart = start;
-    previousEnd = end;
-    return end;
-  };
+  const reports = from.number();
+  if (![0, REPORT_ALWAYS, REPORT.length].includes(reports)) throw from.damaged();
+  const n = from.count();
+  const refs = new Uint32Array(from.count());
   let base = 0;
   for (let i = 0; i < reports; i++) {
-    const end = labels(base);
+    const end = from.labels(refs, base, symbols.length);
     state.reports.push(refs.slice(base, end));
     base = end;
   }
   const { entries } = state;
   entries.refEnd = new Uint32Array(n);
   for (let i = 0, end = base; i < n; i++) {
-    end = labels(end);
+    end = from.labels(refs, end, symbols.length);
     entries.refEnd[i] = end - base;
   }
-  entries.refs = refs.slice(base);
+  entries.refs = refs.subarray(base);
 
-  const families = count();
+  const families = from.count();
   for (let id = 0; id < families; id++) {
-    const name = text();
-    const type = number();
-    state.families.add(name, type % HAS_UNIT, text(), type < HAS_UNIT ? '' : text());
+    const name = from.text();
+    readFamily(from, (type, help, unit) => state.families.add(name, type, help, unit));
   }
   entries.keyEnd = new Uint32Array(n);
   let keyBytes = 0;
-  for (let i = 0; i < n; i++) entries.keyEnd[i] = keyBytes += count();
+  for (let i = 0; i < n; i++) entries.keyEnd[i] = keyBytes += from.count();
   entries.series = new Uint32Array(n);
   entries.tracked = new Uint8Array(n);
   entries.member = new Uint8Array(n);
+  entries.origin = new Int32Array(n);
   for (let i = 0; i < n; i++) {
-    const flags = number();
+    const flags = from.number();
     entries.tracked[i] = Math.max(0, TRACKINGS.indexOf(flags & (TRACKED | HISTOGRAM | FLOATS)));
     entries.member[i] = flags & MEMBER ? 1 : 0;
-    entries.series[i] = flags & ALIAS ? number() : i;
-    if (entries.series[i]! > i) throw damaged();
+    entries.series[i] = flags & ALIAS ? from.number() : i;
+    if (entries.series[i]! > i) throw from.damaged();
+    entries.origin[i] = i;
   }
   entries.judged = new Uint32Array(n);
   for (let i = 0; i < n; i++) {
-    const family = number();
-    if (family > families) throw damaged();
+    const family = from.number();
+    if (family > families) throw from.damaged();
     entries.judged[i] = family === 0 ? 0 : state.families.stamps[family - 1]!;
   }
-  entries.origin = Int32Array.from({ length: n }, (_, i) => i);
-  entries.keys = take(keyBytes);
+  entries.keys = from.take(keyBytes);
   entries.count = n;
-  if (at !== bytes.length) throw damaged();
+  from.end();
+  state.stored = {
+    lastMs: state.lastMs,
+    bytes: from.bytes.length,
+    symbols: symbols.length,
+    families: state.families.copy(),
+    count: n,
+    series: entries.series,
+    tracked: entries.tracked,
+  };
   return state;
+}
+
+/** What is said of a family, but its name. */
+export function writeFamily(out: StateWriter, families: Families, id: number): void {
+  const unit = families.units[id]!;
+  out.uint32(families.types[id]! + (unit === '' ? 0 : HAS_UNIT));
+  out.text(families.helps[id]!);
+  if (unit !== '') out.text(unit);
+}
+
+export function readFamily(from: StateReader, add: (type: number, help: string, unit: string) => void): void {
+  const type = from.number();
+  const help = from.text();
+  add(type % HAS_UNIT, help, type < HAS_UNIT ? '' : from.text());
 }

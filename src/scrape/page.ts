@@ -7,6 +7,7 @@
  */
 
 import type { RequestBuilder } from '../encoding/remote-write/builder.ts';
+import { snappyLength } from '../encoding/snappy.ts';
 import type { Labels } from '../model/labels.ts';
 import { Emitter } from './emitter.ts';
 import { Entries, UNTRACKED } from './entries.ts';
@@ -15,6 +16,7 @@ import type { Families } from './families.ts';
 import type { ScrapeResult } from './fetch.ts';
 import { PageError, type PageLimit } from './page-error.ts';
 import { putBits } from './number.ts';
+import { applyChange, encodeChange } from './page-change.ts';
 import { decodeState, emptyState, encodeState, type PageState } from './page-codec.ts';
 import { type PageLimits, readBody, Reading } from './reading.ts';
 import { GAUGE, REPORT, REPORT_ALWAYS, reportLabels } from './report.ts';
@@ -29,8 +31,19 @@ export interface PageTarget extends PageLimits {
   readonly extraMetrics?: { readonly timeoutMs: number };
 }
 
+/** A change of bytes more than this share of those of the whole is not worth it: it is read with the whole after every sleep. */
+const CHANGE_SHARE = 1 / 4;
+
+/** A whole of which less than this share of the series is left is not worth keeping either. */
+const SERIES_SHARE = 1 / 4;
+
+/** What is to be written: a whole, which makes the change before it void, or a change. */
+export type StoredPage =
+  | { readonly whole: Uint8Array<ArrayBuffer>; readonly change: null }
+  | { readonly whole: null; readonly change: Uint8Array<ArrayBuffer> };
+
 export interface PageScrape {
-  /** What `encode` gives is no longer what was stored. */
+  /** What `store` gives is no longer what was stored. */
   readonly changed: boolean;
   /** Samples in the body, as `scrape_samples_scraped` has it. */
   readonly samples: number;
@@ -56,12 +69,32 @@ export class Page {
     this.#state = state;
   }
 
-  /** The page that was stored; null is one that has never been scraped. Throws Error on damage. */
-  static decode(stored: Uint8Array | null): Page {
-    return new Page(stored === null ? emptyState() : decodeState(stored));
+  /**
+   * The page that was stored; null is one that has never been scraped. `change` is what became of it since, if that was stored. Throws Error on
+   * damage.
+   */
+  static decode(stored: Uint8Array | null, change: Uint8Array | null = null): Page {
+    const state = stored === null ? emptyState() : decodeState(stored);
+    if (stored !== null && change !== null) applyChange(state, change);
+    return new Page(state);
   }
 
-  /** The page as bytes that own their buffer: snappy, about a tenth of the body. */
+  /**
+   * The page as it is to be stored now: only what changed since it was stored as a whole; or, when that is more than a share of it, a whole, and no change
+   * any more. The next one is told against what this gives, so a page must be forgotten when that could not be stored.
+   */
+  store(changeShare = CHANGE_SHARE): StoredPage {
+    const { stored, entries } = this.#state;
+    if (stored !== null && !this.#isCrowded() && entries.count >= stored.count * SERIES_SHARE) {
+      const change = encodeChange(this.#state);
+      if (snappyLength(change) <= stored.bytes * changeShare) return { whole: null, change };
+    }
+    const whole = encodeState(this.#state);
+    this.#state = decodeState(whole);
+    return { whole, change: null };
+  }
+
+  /** The page as a whole, as bytes that own their buffer: snappy, about a tenth of the body. */
   encode(): Uint8Array<ArrayBuffer> {
     return encodeState(this.#state);
   }
@@ -79,7 +112,8 @@ export class Page {
     const knownCount = entries.count;
     const reading = new Reading(knownCount);
     const tracked = (series: number): number => reading.trackedAs(series);
-    const familyCount = state.families.count;
+    const { families } = state;
+    const familyCount = families.count;
 
     let error = result.error;
     let limit: PageScrape['limit'] = result.bodyBytes < 0 ? 'body_size_limit' : null;
@@ -98,11 +132,12 @@ export class Page {
     if (taken) {
       emitSamples(emitter, entries, reading, state, this.#exemplars.fresh);
     }
+    const isOther = renewed || (taken && !isSame(entries, knownCount, reading));
     const markerMs = Math.max(result.timestampMs, state.lastMs + 1);
     const exemplars = taken ? this.#exemplars.fresh.length : 0;
     if (taken) this.#exemplars.commit();
     let staleMarkers = 0;
-    if (state.live) {
+    if (state.live && (isOther || !taken)) {
       staleMarkers = emitStale(
         emitter,
         before,
@@ -113,14 +148,16 @@ export class Page {
     if (renewed) staleMarkers += emitReportStale(emitter, state.reports, reports, markerMs);
     emitReports(emitter, reports, target, result, reading, error === null);
 
-    const isOther = renewed || (taken && !isSame(entries, knownCount, reading));
-    const changed = isOther || state.live !== taken || (taken && state.families.changed);
+    const changed = isOther || state.live !== taken || (taken && state.families.changed) || this.#isCrowded();
     state.entries = taken && isOther ? entries.select(reading.order.subarray(0, reading.orderCount), tracked) : entries;
+    if (renewed) state.stored = null;
     state.context = context;
     state.reports = reports;
     state.live = taken;
     state.lastMs = Math.max(state.lastMs, result.timestampMs);
-    this.#tidy(familyCount, renewed);
+    if (families.count !== familyCount) {
+      state.families = families.select(new Set(state.entries.judged.subarray(0, state.entries.count)));
+    }
     const { scraped: samples, duplicates, outOfBounds } = reading;
     const series = reports.length + (taken ? seriesCount(state.entries) : 0);
     return { changed, samples, error, health, duplicates, outOfBounds, staleMarkers, exemplars, limit, series };
@@ -170,14 +207,10 @@ export class Page {
     }
   }
 
-  /** Forgets families and texts that no entry has. Texts only when they are most of the table: they are numbered anew then. */
-  #tidy(familyCount: number, renewed: boolean): void {
-    const { entries, families, symbols } = this.#state;
-    if (families.count !== familyCount) {
-      this.#state.families = families.select(new Set(entries.judged.subarray(0, entries.count)));
-    }
-    if (renewed) symbols.settled = symbols.count;
-    else if (symbols.count > 2 * symbols.settled + 1000) this.#state = decodeState(encodeState(this.#state));
+  /** Most of the texts are of series that are gone: storing the page as a whole forgets them. */
+  #isCrowded(): boolean {
+    const { symbols } = this.#state;
+    return symbols.count > 2 * symbols.settled + 1000;
   }
 }
 

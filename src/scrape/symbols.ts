@@ -11,8 +11,8 @@ export const NAME_REF = 0;
 
 export class Symbols {
   readonly texts: string[];
-  /** How many there were when all of them were in use. */
-  settled: number;
+  /** How many there were at first, when all of them were in use. */
+  readonly settled: number;
   /** Made when the first text is looked up: a page whose series do not change needs none. */
   #refs: Map<string, number> | null = null;
 
@@ -30,14 +30,18 @@ export class Symbols {
     return this.texts[ref]!;
   }
 
+  /** Adds a text that is new. */
+  add(text: string): void {
+    this.#refs?.set(text, this.texts.length);
+    this.texts.push(text);
+  }
+
   /** The reference of a text, which is added when it is new. */
   ref(text: string): number {
     this.#refs ??= new Map(this.texts.map((known, ref) => [known, ref]));
     const known = this.#refs.get(text);
     if (known !== undefined) return known;
-    const ref = this.texts.length;
-    this.texts.push(text);
-    this.#refs.set(text, ref);
-    return ref;
+    this.add(text);
+    return this.texts.length - 1;
   }
 }

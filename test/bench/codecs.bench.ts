@@ -167,7 +167,8 @@ function parse(body: Uint8Array): void {
 /** A target's page as an agent keeps it. */
 class Scraper {
   #page = Page.decode(null);
-  #stored: Uint8Array | null = null;
+  #whole: Uint8Array | null = null;
+  #change: Uint8Array | null = null;
   #timeMs = 1_700_000_000_000;
   readonly #target = {
     labels: labelsFrom([
@@ -182,7 +183,7 @@ class Scraper {
   };
 
   sleep(): void {
-    this.#page = Page.decode(this.#stored);
+    this.#page = Page.decode(this.#whole, this.#change);
   }
 
   scrape(body: Bytes): void {
@@ -199,8 +200,14 @@ class Scraper {
     };
     const { changed, error } = this.#page.scrape(this.#target, [], result, out);
     if (error !== null) throw new Error(error);
-    if (changed) this.#stored = this.#page.encode();
+    if (changed) this.#store();
     for (const { message } of out.finish()) snappyCompress(message);
+  }
+
+  #store(): void {
+    const { whole, change } = this.#page.store();
+    this.#whole = whole ?? this.#whole;
+    this.#change = change;
   }
 }
 

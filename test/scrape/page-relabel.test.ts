@@ -5,9 +5,10 @@ import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { type Labels, labelsFrom } from '../../src/model/labels.ts';
 import { LabelBuilder } from '../../src/relabel/builder.ts';
 import { relabel, rulesOf } from '../../src/relabel/relabel.ts';
-import { Page, type PageScrape } from '../../src/scrape/page.ts';
+import type { PageScrape } from '../../src/scrape/page.ts';
 import { ruleFrom, type RuleText } from '../relabel/rules.ts';
 import { linesOf } from './decode.ts';
+import { Keeper } from './keeper.ts';
 import { resultOf } from './results.ts';
 
 afterEach(() => vi.restoreAllMocks());
@@ -27,10 +28,10 @@ interface Scrape {
 
 /** A target's page; before each scrape it sleeps: what is not stored is gone. */
 function sleepy(): (scrape: Scrape) => Scraped {
-  let stored: Uint8Array | null = null;
+  const keeper = new Keeper(Infinity);
   let at = 0;
   return ({ body, rules, external = [], sampleLimit = 0 }) => {
-    const page = Page.decode(stored);
+    const page = keeper.wake();
     const out = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
     const target = {
       labels: labelsFrom([['job', 'j']]),
@@ -42,7 +43,7 @@ function sleepy(): (scrape: Scrape) => Scraped {
     };
     at += 1000;
     const scraped = page.scrape(target, external, resultOf(at, body), out);
-    if (scraped.changed) stored = page.encode();
+    if (scraped.changed) keeper.keep(page);
     const lines = linesOf(out.finish());
     const isReport = (line: string): boolean => /^(up|scrape_[a-z_]+)\{/.test(line);
     return {

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { type Labels, labelsFrom } from '../../src/model/labels.ts';
 import type { BodyFormat } from '../../src/scrape/formats.ts';
-import { Page, type PageScrape, type PageTarget } from '../../src/scrape/page.ts';
+import type { PageScrape, PageTarget } from '../../src/scrape/page.ts';
 import { linesOf } from './decode.ts';
+import { Keeper } from './keeper.ts';
 import { resultOf } from './results.ts';
 
 const TARGET: PageTarget = {
@@ -55,10 +56,10 @@ interface Step {
 
 /** Runs the steps; before step i the object sleeps when bit i of `sleeps` is set, as an agent does: what is not stored is gone. */
 function run(steps: readonly Step[], sleeps: number): void {
-  let stored: Uint8Array | null = null;
-  let page = Page.decode(stored);
+  const keeper = new Keeper(Infinity);
+  let page = keeper.wake();
   steps.forEach((step, i) => {
-    if ((sleeps >> i) & 1) page = Page.decode(stored);
+    if ((sleeps >> i) & 1) page = keeper.wake();
     const at = step.at ?? (i + 1) * 1000;
     const out = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
     if (step.retire) {
@@ -66,7 +67,7 @@ function run(steps: readonly Step[], sleeps: number): void {
     } else {
       const target = { ...TARGET, ...step.target };
       const got = page.scrape(target, step.external ?? [], resultOf(at, step.body, step.fails, step.format), out);
-      if (got.changed) stored = page.encode();
+      if (got.changed) keeper.keep(page);
       expect(got.health).toBe(step.fails !== undefined || step.error !== undefined ? 'down' : 'up');
       if (step.changed !== undefined)
         expect({ step: i, changed: got.changed }).toEqual({ step: i, changed: step.changed });
