@@ -1,12 +1,10 @@
 import { expect } from 'vitest';
 import { type ProcessId, alive, freePort, listening, processTree, test, waitUntil } from './harness.ts';
-import { type Narthex, metric, pullSnapshot, ready, startNarthex } from './narthex.ts';
+import { type Narthex, appendedName, metric, pullSnapshot, ready, settled, startNarthex } from './narthex.ts';
 import { Page } from './page.ts';
 import { messages } from './prometheus.ts';
 import { type Sample, blocks, doubled, dump, select } from './promtool.ts';
 import { Sink } from './sink.ts';
-
-const appendedName = 'prometheus_agent_samples_appended_total';
 
 /** Each ends other processes of a running Narthex, and gives back the one that runs when it is over. */
 const kills = {
@@ -114,24 +112,6 @@ async function gone(narthex: Narthex, tree: readonly ProcessId[]): Promise<void>
 
 async function anyAlive(ids: readonly ProcessId[]): Promise<boolean> {
   return (await Promise.all(ids.map(alive))).includes(true);
-}
-
-/** Waits until nothing is added and nothing is pending any more; gives back how many samples were ever logged. */
-async function settled(narthex: Narthex): Promise<number> {
-  let last = -1;
-  let since = Date.now();
-  return await waitUntil(
-    'the log is at rest',
-    180_000,
-    async () => {
-      const now = await metric(narthex, appendedName);
-      if (now !== last || (await metric(narthex, 'prometheus_remote_storage_samples_pending')) > 0) since = Date.now();
-      last = now;
-      // Metrics are cached for a few seconds, and a target that is gone is told at the next round.
-      return Date.now() - since > 15_000 && now;
-    },
-    1000,
-  );
 }
 
 /** Number of the page's answer, and timestamp, of all that the sink has received. */

@@ -22,12 +22,17 @@ export interface NarthexOptions {
   readonly state: string;
   /** `NARTHEX_LIMITS`. */
   readonly limits?: string;
+  /** Another folder of the Worker's sources and `wrangler.toml`. */
+  readonly root?: string;
 }
 
 export async function startNarthex(lab: Lab, options: NarthexOptions): Promise<Narthex> {
   const { name, port, state } = options;
   const config = await lab.write(`${name}.yml`, options.config);
-  const environment = options.limits === undefined ? {} : { NARTHEX_LIMITS: options.limits };
+  const environment = {
+    ...(options.limits === undefined ? {} : { NARTHEX_LIMITS: options.limits }),
+    ...(options.root === undefined ? {} : { NARTHEX_WORKER_ROOT: options.root }),
+  };
   const args = [narthexProgram, 'start', '--port', String(port), '--config', config, '--state', state];
   const narthex = {
     url: `http://127.0.0.1:${port}`,
@@ -68,13 +73,41 @@ export async function pullSnapshot(narthex: Narthex, dir: string): Promise<strin
   return stdout;
 }
 
-/** The sum over all series of a metric on `/metrics`, those alone whose label set holds `part`. Throws when there is none. */
+/**
+ * The sum over all series of a metric on `/metrics`, those alone whose label set holds `part`. Throws when there is none.
+ */
 export async function metric(narthex: Narthex, name: string, part = ''): Promise<number> {
-  const values = (await get(`${narthex.url}/metrics`))
-    .split('\n')
-    .map((line) => /^([a-zA-Z_:][\w:]*)(\{.*\})? (\S+)/.exec(line))
-    .filter((match) => match !== null && match[1] === name && (match[2] ?? '').includes(part))
-    .map((match) => Number(match![3]));
-  if (values.length === 0) throw new Error(`/metrics has no ${name} ${part}`);
-  return values.reduce((sum, value) => sum + value, 0);
+  const value = (await metrics(narthex, [name], part)).get(name);
+  if (value === undefined) throw new Error(`/metrics has no ${name} ${part}`);
+  return value;
+}
+
+/** The same of several, from one answer. */
+export async function metrics(narthex: Narthex, names: readonly string[], part = ''): Promise<Map<string, number>> {
+  const sums = new Map<string, number>();
+  for (const line of (await get(`${narthex.url}/metrics`)).split('\n')) {
+    const [, name = '', labels = '', value] = /^([a-zA-Z_:][\w:]*)(\{.*\})? (\S+)/.exec(line) ?? [];
+    if (names.includes(name) && labels.includes(part)) sums.set(name, (sums.get(name) ?? 0) + Number(value));
+  }
+  return sums;
+}
+
+export const appendedName = 'prometheus_agent_samples_appended_total';
+
+/** Waits until nothing is added and nothing is pending any more; gives back how many samples were ever logged. */
+export async function settled(narthex: Narthex): Promise<number> {
+  let last = -1;
+  let since = Date.now();
+  return await waitUntil(
+    'the log is at rest',
+    180_000,
+    async () => {
+      const now = await metric(narthex, appendedName);
+      if (now !== last || (await metric(narthex, 'prometheus_remote_storage_samples_pending')) > 0) since = Date.now();
+      last = now;
+      // Metrics are cached for a few seconds, and a target that is gone is told at the next round.
+      return Date.now() - since > 15_000 && now;
+    },
+    1000,
+  );
 }

@@ -81,6 +81,7 @@ export interface BlockMeta {
   readonly minTime: number;
   readonly maxTime: number;
   readonly stats: { readonly numSamples: number; readonly numSeries: number; readonly numChunks: number };
+  readonly thanos?: { readonly labels?: Readonly<Record<string, string>> };
 }
 
 /** The `meta.json` of every block in the folder. */

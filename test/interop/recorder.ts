@@ -22,8 +22,10 @@ export interface OtlpRequest {
 
 export class Recorder {
   readonly url: string;
-  /** Of requests answered 2xx: a line a sample, as `lines` in promtool.ts makes them. */
+  /** Of requests answered 2xx (but 202): a line a sample, as `lines` in promtool.ts makes them. */
   readonly acknowledged = new Set<string>();
+  /** The last answer's status; 202 tells a replica that another one is taken. */
+  status = 0;
   /** Of all requests, whatever became of them. */
   readonly sent = new Set<string>();
   readonly otlp: OtlpRequest[] = [];
@@ -69,10 +71,11 @@ export class Recorder {
     const headers = Object.entries(request.headers).filter(([name]) => !HOP_BY_HOP.has(name)) as [string, string][];
     const answer = await fetch(`${this.#target}${request.url}`, { method: 'POST', headers, body });
     const text = await answer.text();
-    if (answer.ok) {
+    this.status = answer.status;
+    if (answer.ok && answer.status !== 202) {
       for (const line of samples) this.acknowledged.add(line);
       if (isOtlp) this.otlp.push({ type, encoding, body });
-    } else this.refusals.push(`${answer.status}: ${text}`);
+    } else if (!answer.ok) this.refusals.push(`${answer.status}: ${text}`);
     const kept = [...answer.headers].filter(([name]) => !HOP_BY_HOP.has(name));
     response.writeHead(answer.status, Object.fromEntries(kept)).end(text);
   }
