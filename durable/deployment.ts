@@ -7,7 +7,7 @@ import type { Config, OtlpConfig, RemoteWriteConfig } from '../src/config/model.
 import { kindOf } from '../src/discovery/kinds.ts';
 import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
 import { shardsMax, shardsMin } from '../src/forward/shards.ts';
-import type { Services } from '../src/http/services.ts';
+import type { Rewound, Services } from '../src/http/services.ts';
 import { TARGETS_AT_ONCE } from '../src/http/metadata.ts';
 import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
@@ -63,6 +63,7 @@ export function services(env: Env, nowMs: number): Services {
     },
     targetMetadata: (keys, metric) => targetMetadata(env, keys, metric),
     metadata: (tenant, metric) => metadata(env, tenant, metric),
+    rewind: (name, sinceMs) => rewind(env, name, sinceMs),
     limitProblems: async () => [...(await limitProblems(env)), ...networksOf(env).problems],
     write: (request, tenant) => handleWrite(request, tenant, writeDeps(env, tenant, nowMs)),
     writeOtlp: (request, tenant) => {
@@ -208,6 +209,21 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
     discoveries: discoveryStatus(config, discovery),
     ingesters,
     blocks: blocks.flat(),
+  };
+}
+
+/** In all logs that the remote has a place in: those of agents, and of the tenants that relay to it. */
+async function rewind(env: Env, name: string, sinceMs: number | null): Promise<Rewound | null> {
+  const { config } = await inForce(env);
+  if (!config.remoteWrites.some((remote) => remote.name === name)) return null;
+  const limits = limitsInForce(env);
+  const relaying = [...(await tenants(env))].filter(([tenant]) => limits.of(tenant).relay.includes(name));
+  const logs = [...agents(env), ...relaying.flatMap(([, { shards }]) => shards)];
+  const rewound = (await Promise.all(logs.map((log) => log.rewind(name, sinceMs)))).filter((one) => one !== null);
+  return {
+    logs: rewound.length,
+    records: rewound.reduce((sum, { records }) => sum + records, 0),
+    samples: rewound.reduce((sum, { samples }) => sum + samples, 0),
   };
 }
 

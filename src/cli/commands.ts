@@ -47,6 +47,20 @@ export const COMMANDS: readonly Command[] = [
     run: async (values, [file]) => (await import('./config-push.ts')).configPush(api(values), file!),
   },
   {
+    name: 'remote rewind',
+    summary: 'Send a remote again what the log still has',
+    args: ['NAME'],
+    options: {
+      ...REMOTE,
+      to: { value: 'TIME', help: 'From what was logged then on: RFC 3339, Unix seconds, or beginning (required)' },
+    },
+    run: async (values, [name]) => {
+      const to = text(values, 'to');
+      if (to === undefined) throw new UsageError('--to is missing: beginning, or a time');
+      await (await import('./remote-rewind.ts')).remoteRewind(api(values), name!, to);
+    },
+  },
+  {
     name: 'blocks ls',
     summary: 'List the blocks',
     args: [],

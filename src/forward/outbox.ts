@@ -79,6 +79,11 @@ export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
     this.#log.retried(nowMs, remote, requests, samples, error);
   }
 
+  /** Moves a remote back in the log (log.ts); a run that has records of it under way finds the cursor elsewhere and begins again. */
+  rewind(remote: string, sinceMs: number | null): { records: number; samples: number } | null {
+    return this.#log.rewind(remote, sinceMs);
+  }
+
   async setAside(seq: number, reason: string): Promise<void> {
     this.#log.setAside(seq, reason);
   }

@@ -52,6 +52,7 @@ export const ACCESS = {
   'GET /api/v1/status/walreplay': read,
   'GET /api/v1/status/tsdb/blocks': read,
   'PUT /api/v1/admin/config': adminDeployment,
+  'POST /api/v1/admin/remotes/rewind': adminDeployment,
   'POST /api/v1/admin/tsdb/snapshot': admin,
   'GET /api/v1/admin/tsdb/snapshots/:name': admin,
   'GET /api/v1/admin/tsdb/snapshots/:name/:ulid/:file{.+}': admin,

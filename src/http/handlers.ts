@@ -239,6 +239,38 @@ function withFiles(json: string): { config: string; files: ConfigFile[] } {
   };
 }
 
+const rewind: Handler = async (c, _caller, memory) => {
+  const name = c.req.query('name') ?? '';
+  const sinceMs = timeOf(c.req.query('to') ?? '');
+  if (name === '' || sinceMs === undefined)
+    return failure(
+      c.req.path,
+      400,
+      'bad_data',
+      'name=REMOTE and to=beginning, an RFC 3339 time or Unix seconds are needed',
+    );
+  const rewound = await c.env.services.rewind(name, sinceMs);
+  memory.forgetStatus();
+  if (rewound === null) return notFound(c, `no remote_write has the name ${JSON.stringify(name)}`);
+  if (rewound.logs === 0)
+    return notFound(
+      c,
+      `remote ${JSON.stringify(name)} has no place in a log yet: the next run, within a minute, makes one`,
+    );
+  return success({ records: rewound.records, samples: rewound.samples });
+};
+
+/** Unix ms; null for the beginning, undefined for what is no time. */
+function timeOf(text: string): number | null | undefined {
+  if (text === 'beginning') return null;
+  const ms = /^\d{1,11}(\.\d+)?$/.test(text)
+    ? Number(text) * 1000
+    : /^\d{4}-\d\d-\d\dT/.test(text)
+      ? Date.parse(text)
+      : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
 const snapshot: Handler = async (c, caller, memory) => {
   const name = c.req.query('name') ?? null;
   if (name !== null && !isSnapshotName(name)) return badSnapshotName(c);
@@ -325,6 +357,7 @@ export const HANDLERS: Record<Route, Handler> = {
   'GET /api/v1/status/walreplay': walReplay,
   'GET /api/v1/status/tsdb/blocks': blocks,
   'PUT /api/v1/admin/config': pushConfig,
+  'POST /api/v1/admin/remotes/rewind': rewind,
   'POST /api/v1/admin/tsdb/snapshot': snapshot,
   'GET /api/v1/admin/tsdb/snapshots/:name': snapshotBlocks,
   'GET /api/v1/admin/tsdb/snapshots/:name/:ulid/:file{.+}': snapshotFile,

@@ -203,6 +203,12 @@ function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStat
   out.counter(name('samples_total'), 'Samples that the remote acknowledged.').add(remote.samplesSent, of);
   out.counter(name('samples_failed_total'), 'Samples that the remote refused for good.').add(failed, of);
   out
+    .counter(
+      'narthex_remote_samples_replayed_total',
+      'Of samples_in_total, those given again since the remote was moved back.',
+    )
+    .add(remote.samplesReplayed, of);
+  out
     .counter(name('samples_retried_total'), 'Samples sent again after a recoverable error.')
     .add(remote.samplesRetried, of);
   const droppedTotal = out.counter(

@@ -18,6 +18,13 @@ export type Reloaded =
   | { readonly ok: true; readonly version: ConfigVersion }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** What a remote is given again. `logs`: where it has a place; none before the first run that knows of it. */
+export interface Rewound {
+  readonly logs: number;
+  readonly records: number;
+  readonly samples: number;
+}
+
 export interface SnapshotBlock {
   readonly ulid: string;
   /** `index`, `chunks/000001`, …, `meta.json`. */
@@ -37,6 +44,8 @@ export interface Services {
   /** `files` are those that came with it for `scrape_config_files`; without any, those in the bucket are taken. */
   pushConfig(text: string, source: 'bucket' | 'start --config', files: readonly ConfigFile[]): Promise<Pushed>;
   reload(): Promise<Reloaded>;
+  /** Moves a remote back to what was logged at `sinceMs` or later, or to the oldest that is kept (null). Null when no remote has this name. */
+  rewind(name: string, sinceMs: number | null): Promise<Rewound | null>;
   /** `POST /api/v1/write`, method check included; access has been granted. */
   write(request: Request, tenant: string): Promise<Response>;
   /** The same for `POST /api/v1/otlp/v1/metrics`. */

@@ -58,6 +58,8 @@ export interface ConsumerStatus {
   /** Time that requests took, ms, and how many of them it is known of. */
   readonly requestsMs: number;
   readonly requestsTimed: number;
+  /** Of `samplesIn`, those that it was given once more, since it was moved back. */
+  readonly samplesReplayed: number;
   /** Of the samples that were sent, those that are histograms; and exemplars besides. What relabelling drops of a record is not told apart. */
   readonly histogramsSent: number;
   readonly exemplarsSent: number;

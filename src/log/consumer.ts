@@ -26,6 +26,8 @@ export interface ConsumerState {
   /** How long the requests took that were counted in `requestsTimed`, ms. */
   readonly requestsMs?: number;
   readonly requestsTimed?: number;
+  /** Samples that it was given once more: it was moved back. They count as given to it again, in `base` too. */
+  readonly replayed?: number;
   readonly histogramsSent?: number;
   readonly exemplarsSent?: number;
 }
@@ -161,6 +163,17 @@ export function advance(consumer: Consumer, seq: number, samplesIn: number, outc
   };
 }
 
+/** Moves a cursor back to `seq`, where the log's running total was `samplesIn`: what lies between is given to the consumer once more. */
+export function rewound(consumer: Consumer, seq: number, samplesIn: number): Consumer {
+  const { state } = consumer;
+  const again = state.at - samplesIn;
+  return {
+    ...consumer,
+    cursor: seq,
+    state: { ...state, at: samplesIn, base: state.base - again, replayed: (state.replayed ?? 0) + again },
+  };
+}
+
 /** A request failed and its samples will be sent again: nothing moves, the failure is remembered. */
 export function retried(consumer: Consumer, requests: number, samples: number, error: string, nowMs: number): Consumer {
   const { state } = consumer;
@@ -219,6 +232,7 @@ export function consumerStatus(
     recent: state.recent ?? [],
     requestsMs: state.requestsMs ?? 0,
     requestsTimed: state.requestsTimed ?? 0,
+    samplesReplayed: state.replayed ?? 0,
     histogramsSent: state.histogramsSent ?? 0,
     exemplarsSent: state.exemplarsSent ?? 0,
     shards: state.memo['shards'] ?? 1,

@@ -19,6 +19,7 @@ import {
   noted,
   type Outcome,
   retried,
+  rewound,
 } from './consumer.ts';
 import { ALL_LANES } from './lanes.ts';
 import type { Sql, SqlRow } from './sql.ts';
@@ -223,6 +224,23 @@ export class Log {
         if (!wanted.delete(name)) this.#sql.exec('DELETE FROM consumer WHERE name = ?', name);
       }
       for (const name of wanted) this.#store(newConsumer(name, newest.seq, newest.samplesIn));
+    });
+  }
+
+  /**
+   * Moves a consumer back to the first record that was appended at `sinceMs` or later, or to the oldest that stands; never forward. What it is given
+   * again, or null when there is no such consumer.
+   */
+  rewind(name: string, sinceMs: number | null): { records: number; samples: number } | null {
+    return this.#sql.transaction(() => {
+      const consumer = this.#find(name);
+      if (consumer === null) return null;
+      const newest = this.#newest();
+      const seq = Math.min(consumer.cursor, this.#before('at >= ?', sinceMs ?? -1, newest));
+      if (seq === consumer.cursor) return { records: 0, samples: 0 };
+      const moved = rewound(consumer, seq, this.#samplesInAt(seq));
+      this.#store(moved);
+      return { records: consumer.cursor - seq, samples: consumer.state.at - moved.state.at };
     });
   }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { apiFrom, apiTo, type Api } from '../../src/cli/api.ts';
+import { remoteRewind } from '../../src/cli/remote-rewind.ts';
 import { blocksLs } from '../../src/cli/blocks-ls.ts';
 import { blocksPull } from '../../src/cli/blocks-pull.ts';
 import { configPush } from '../../src/cli/config-push.ts';
@@ -160,6 +161,15 @@ describe('an answer that is not what was hoped for', () => {
     await expect(blocksLs(apiTo('http://127.0.0.1:1', null))).rejects.toThrow(/does not answer.*--url/);
     expect(() => apiTo('localhost:8787', null)).toThrow('is no http:// or https:// address');
   });
+});
+
+test('remote rewind says what goes out again', async () => {
+  routes['POST /api/v1/admin/remotes/rewind?name=https%3A%2F%2Fa%2Fw&to=beginning'] = success({
+    records: 2,
+    samples: 30,
+  });
+  await remoteRewind(api, 'https://a/w', 'beginning');
+  expect(printed).toEqual(['https://a/w: 30 samples in 2 records go out again']);
 });
 
 test('blocks ls is a table, oldest first', async () => {

@@ -157,6 +157,40 @@ describe('a forwarding run', () => {
     expect(w.status('all')).toMatchObject({ samplesIn: 11, samplesSent: 0, samplesPending: 11 });
   });
 
+  it('begins again when its remote is moved back meanwhile', async () => {
+    const w = world([remote('a'), remote('down')]);
+    for (let i = 0; i < 5; i++) w.append();
+    let rewound: unknown = null;
+    const run = w.run(async (request) => {
+      if (request.url.includes('down')) throw new Error('connection refused');
+      const answer = await w.accept(request);
+      // While the fourth is under way.
+      if (w.received.get('a')!.length === 4) rewound = w.log.rewind('a', null);
+      return answer;
+    });
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(rewound).toEqual({ records: 3, samples: 3 });
+    expect(w.received.get('a')).toEqual([1, 2, 3, 4, 1, 2, 3, 4, 5]);
+    expect(w.status('a')).toMatchObject({ samplesIn: 8, samplesSent: 8, samplesPending: 0, samplesReplayed: 3 });
+  });
+
+  it('keeps the place of a remote with a name when its URL changes, and lets the log go when it is removed', async () => {
+    const w = world([remote('a', { url: 'http://old/write' }), remote('gone')]);
+    w.append();
+    const down = (): Promise<Response> => Promise.reject(new Error('down'));
+    const first = w.run(down);
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await first;
+    w.append();
+    expect(w.log.status(0).log.records).toBe(2);
+    const second = w.run(w.accept, 0, [remote('a', { url: 'http://new/write' })]);
+    await w.clock.advanceTo(T0 + 6 * MINUTE);
+    await second;
+    expect(w.received.get('new')).toEqual([1, 2]);
+    expect(w.log.status(0)).toMatchObject({ log: { records: 1 }, consumers: [{ name: 'a', samplesSent: 2 }] });
+  });
+
   it('ends when a later run takes over, and when another configuration is wanted', async () => {
     const w = world([remote('a')]);
     const first = w.run(w.accept);

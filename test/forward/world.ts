@@ -90,8 +90,12 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
   const written = (samples: number): Response =>
     new Response(null, { status: 204, headers: { 'X-Prometheus-Remote-Write-Samples-Written': String(samples) } });
   const accept = async (request: Request): Promise<Response> => written(await take(request));
-  const run = (fetch: (request: Request) => Promise<Response>, configVersion = 0): Promise<{ reload: boolean }> =>
-    forwardRound({ runMs: 150_000, configVersion, remotes }, door, {
+  const run = (
+    fetch: (request: Request) => Promise<Response>,
+    configVersion = 0,
+    now = remotes,
+  ): Promise<{ reload: boolean }> =>
+    forwardRound({ runMs: 150_000, configVersion, remotes: now }, door, {
       clock,
       fetch,
       connections: new Connections(clock),

@@ -62,6 +62,7 @@ const EXPECTED: Record<Route, Verdicts> = {
   'GET /api/v1/status/walreplay': READ,
   'GET /api/v1/status/tsdb/blocks': READ,
   'PUT /api/v1/admin/config': ADMIN_OWN_DEPLOYMENT,
+  'POST /api/v1/admin/remotes/rewind': ADMIN_OWN_DEPLOYMENT,
   'POST /api/v1/admin/tsdb/snapshot': ADMIN,
   'GET /api/v1/admin/tsdb/snapshots/:name': ADMIN,
   'GET /api/v1/admin/tsdb/snapshots/:name/:ulid/:file{.+}': ADMIN,

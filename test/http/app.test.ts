@@ -229,6 +229,42 @@ describe('configuration', () => {
   });
 });
 
+describe('moving a remote back', () => {
+  const path = (to: string): string => `/api/v1/admin/remotes/rewind?name=a&to=${to}`;
+
+  it.each([
+    ['beginning', null],
+    ['2026-11-22T12:00:00Z', Date.UTC(2026, 10, 22, 12)],
+    ['1795348800.5', 1_795_348_800_500],
+  ])('to %s', async (to, sinceMs) => {
+    const asked: unknown[] = [];
+    const { ask } = start({
+      rewind: (name, ms) => {
+        asked.push([name, ms]);
+        return Promise.resolve({ logs: 1, records: 2, samples: 30 });
+      },
+    });
+    const answer = await ask('POST', path(to));
+    expect([answer.status, await body(answer)]).toEqual([
+      200,
+      { status: 'success', data: { records: 2, samples: 30 } },
+    ]);
+    expect(asked).toEqual([['a', sinceMs]]);
+  });
+
+  it('needs a time and a remote that has a place', async () => {
+    for (const to of ['', 'yesterday', '-1', '2026']) {
+      const { status } = await start().ask('POST', path(to));
+      expect([to, status]).toEqual([to, to === '2026' ? 200 : 400]);
+    }
+    expect((await start({ rewind: () => Promise.resolve(null) }).ask('POST', path('0'))).status).toBe(404);
+    const early = start({ rewind: () => Promise.resolve({ logs: 0, records: 0, samples: 0 }) });
+    expect((await body(await early.ask('POST', path('0')))).error).toContain(
+      'the next run, within a minute, makes one',
+    );
+  });
+});
+
 describe('snapshots and blocks', () => {
   it('answers 200 when it is done, 202 with progress when it takes longer', async () => {
     const done = await start().ask('POST', '/api/v1/admin/tsdb/snapshot');

@@ -56,6 +56,7 @@ export const consumer = (over: Partial<ConsumerStatus> = {}): ConsumerStatus => 
   recent: [],
   requestsMs: 0,
   requestsTimed: 0,
+  samplesReplayed: 0,
   histogramsSent: 0,
   exemplarsSent: 0,
   shards: 1,
@@ -202,6 +203,7 @@ export function fakeServices(status: SystemStatus = system(), over: Partial<Serv
     metadata: () => Promise.resolve([]),
     pushConfig: (_text, source) =>
       Promise.resolve({ ok: true, version: { ...version, source, version: 4 }, warnings: [] }),
+    rewind: () => Promise.resolve({ logs: 1, records: 2, samples: 30 }),
     reload: () => Promise.resolve({ ok: true, version }),
     write: (request) => Promise.resolve(new Response(null, { status: request.method === 'POST' ? 204 : 405 })),
     writeOtlp: () => Promise.resolve(new Response(null, { status: 200 })),

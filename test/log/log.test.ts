@@ -246,6 +246,39 @@ it('remembers how a consumer stood, once a minute, for an hour', () => {
   expect(recent.at(-1)).toEqual({ minute: 100, pending: 0, lagMs: 0 });
 });
 
+describe('a consumer that is moved back', () => {
+  it('is given again what the log has, and what it was given twice is counted as that', () => {
+    const { log } = open();
+    log.setConsumers(['a', 'slow']);
+    for (let i = 1; i <= 5; i++) log.append(i * 100, [record(i)]);
+    log.acknowledge(600, 'a', 0, 5, { sent: 14, dropped: { http_400: 1 } });
+    expect(log.rewind('a', 300)).toEqual({ records: 3, samples: 12 });
+    expectConservation(log);
+    expect(log.status(700).consumers[0]).toMatchObject({ samplesIn: 27, samplesPending: 12, samplesReplayed: 12 });
+    // A run that does not know of it finds the cursor elsewhere; forward it never moves.
+    expect(log.acknowledge(700, 'a', 5, 5, { sent: 0 })).toBe(false);
+    expect(log.rewind('a', 400)).toEqual({ records: 0, samples: 0 });
+    expect(log.rewind('a', null)).toEqual({ records: 2, samples: 3 });
+    log.acknowledge(800, 'a', 0, 5, { sent: 15 });
+    expectConservation(log);
+    expect(log.status(900).consumers[0]).toMatchObject({ samplesIn: 30, samplesSent: 29, samplesReplayed: 15 });
+    // A new one begins at the end, unless it is asked to go back; and another keeps the log for it.
+    log.setConsumers(['new', 'slow']);
+    expect(log.rewind('new', null)).toEqual({ records: 5, samples: 15 });
+    expect(log.rewind('a', null)).toBeNull();
+    expectConservation(log);
+  });
+
+  it('begins at the oldest record that stands', () => {
+    const { log } = open();
+    log.setConsumers(['a']);
+    for (let i = 1; i <= 3; i++) log.append(i, [record(i)]);
+    log.acknowledge(4, 'a', 0, 3, { sent: 6 });
+    expect(log.rewind('a', null)).toEqual({ records: 1, samples: 3 });
+    expectConservation(log);
+  });
+});
+
 describe('a full disk', () => {
   /** SQLite that refuses to grow above `bytesMax` of bodies, in the words of an object. */
   function small(bytesMax: { value: number }): { log: Log } {
