@@ -56,6 +56,8 @@ function detail(
       return `a native histogram has ${found.fault}; limit them where it is scraped (native_histogram_bucket_limit)`;
     case 'no_samples':
       return 'it has neither samples nor histograms nor exemplars';
+    case 'mixed_samples':
+      return 'it has both samples and histograms; they are two series of the request';
     case 'no_metric_name':
       return 'it has no label __name__';
     case 'too_many_labels':

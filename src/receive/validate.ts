@@ -20,6 +20,7 @@ export type Reason =
   | 'invalid_histogram'
   | 'too_many_buckets'
   | 'no_samples'
+  | 'mixed_samples'
   | 'no_metric_name'
   | 'too_many_labels'
   | 'empty_label_name'
@@ -146,6 +147,8 @@ class Judge {
     if (sample === sampleEnd && histogram === histogramEnd && decoded.schema === 2 && decoded.exemplarCount[s] === 0) {
       return 'no_samples';
     }
+    // Remote Write 2.0: "A TimeSeries MUST NOT include both samples and histograms."
+    if (sample < sampleEnd && histogram < histogramEnd && decoded.schema === 2) return 'mixed_samples';
     for (let i = sample; i < sampleEnd; i++) {
       const t = decoded.t[i]!;
       if (t > this.#maxT || t < this.#minT) return this.#outOfBounds(t);

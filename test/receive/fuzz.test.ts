@@ -213,6 +213,8 @@ function faultySeries(schema: Schema, name: string, rng: Rng): TextSeries2 {
       schema === 2 ? { samples: [] } : { labels: [] },
       { samples: [...samples, { value, timestamp: NOW + futureMs + 1 + rng.below(1e9) }] },
       { samples: [{ value, timestamp: NOW - pastMs - 1 - rng.below(1e9) }, ...samples] },
+      // 1.0 has no rule for a series with both.
+      schema === 2 ? { samples, histograms: [histogram] } : { labels: [named, named] },
       { samples: [], histograms: [{ ...histogram, countInt: 7 + rng.below(9) }] },
       { samples: [], histograms: [{ ...histogram, positiveSpans: [{ offset: 0, length: 3 + rng.below(2 ** 31) }] }] },
       { samples: [], histograms: [{ ...histogram, schema: pick([53 + rng.below(9), -5, -52, -54, 1000], rng) }] },

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { hexOf, STALE } from '../encoding/remote-write/cases.ts';
-import { double, v2 } from '../encoding/remote-write/oracle.ts';
+import { bits, double, v1, v2 } from '../encoding/remote-write/oracle.ts';
 import { message1, message2, NOW, type Outcome, Receiver, series1, series2 } from './receiver.ts';
 
 type Level = 'MUST' | 'MUST NOT' | 'SHOULD' | 'MAY';
@@ -20,6 +20,16 @@ const GOOD_2 = message2(series2('a'), series2('b'));
 const PARTLY_BAD_1 = message1(series1('a'), series1('b', { labels: [] }));
 const PARTLY_BAD_2 = message2(series2('a'), series2('b', { labels: [] }));
 const BUSY = { ok: false, status: 503, retryAfterS: 30, message: 'busy' } as const;
+
+/** Bits that a careless reader changes. */
+const VALUES = [
+  double(-0),
+  double(0.1),
+  double(Infinity),
+  double(5e-324),
+  bits(0xfff80000, 0xdeadbeef),
+  bits(0x7ff00000, 3),
+];
 
 const post = (receiver: Receiver, message: Uint8Array, headers: Record<string, string>): Promise<Outcome> =>
   receiver.post(snappyCompress(message), headers);
@@ -105,13 +115,52 @@ const rules: readonly Rule[] = [
     },
   ],
   [
+    '1.0 values',
+    'MUST',
+    'timestamps are int64 milliseconds, values float64: to the bit',
+    async (receiver) => {
+      const samples = VALUES.map((value, i) => ({ value, timestamp: NOW + i }));
+      expect((await receiver.send(1, message1(series1('a', { samples })))).status).toBe(204);
+      expect(receiver.series()[0]!.samples).toEqual(VALUES.map((value, i) => [NOW + i, hexOf(value)]));
+    },
+  ],
+  [
+    '1.0 reserved',
+    'MUST',
+    'what other senders have in the reserved fields 2 (source) and 3 (metadata) is no reason to refuse',
+    async (receiver) => {
+      const source = Buffer.from('1001', 'hex');
+      const metadata = v1.encode({ metadata: [{ type: 1, metric_family_name: 'a' }] });
+      expect((await receiver.send(1, Buffer.concat([GOOD_1, source, metadata]))).status).toBe(204);
+      expect(receiver.names()).toEqual(['a', 'b']);
+    },
+  ],
+  [
     '1.0 labels',
     'MUST NOT',
-    'repeated label names are not taken',
+    'repeated and empty label names are not taken; those that are not sorted are',
     async (receiver) => {
-      const labels = ['__name__', 'a', 'a'].map((name) => ({ name, value: 'x' }));
-      expect((await receiver.send(1, message1(series1('a', { labels })))).status).toBe(400);
+      const named = (...names: string[]) =>
+        message1(series1('a', { labels: names.map((name) => ({ name, value: 'x' })) }));
+      for (const message of [named('__name__', 'a', 'a'), named('', '__name__')]) {
+        expect((await receiver.send(1, message)).status).toBe(400);
+      }
       expect(receiver.appends).toEqual([]);
+      expect((await receiver.send(1, named('z', 'a', '__name__'))).status).toBe(204);
+    },
+  ],
+  [
+    '1.0 limits',
+    'MAY',
+    'there are limits on labels and sizes, and a refusal names its own',
+    async (receiver) => {
+      receiver.limits = { ...receiver.limits, labelsMax: 1, samplesMax: 3 };
+      expect((await receiver.send(1, GOOD_1)).text).toMatch(/label_limit/);
+      receiver.limits = { ...receiver.limits, samplesMax: 1 };
+      expect(await receiver.send(1, GOOD_1)).toMatchObject({
+        status: 413,
+        text: expect.stringMatching(/sample_limit/) as string,
+      });
     },
   ],
 
@@ -124,6 +173,26 @@ const rules: readonly Rule[] = [
       const { status, text } = await post(receiver, GOOD_2, { 'Content-Type': V2_TYPE });
       expect([status, text]).toEqual([204, '']);
       expect(receiver.names()).toEqual(['a', 'b']);
+    },
+  ],
+  [
+    '2.0 framing',
+    'MUST NOT',
+    'the framed snappy format is not taken',
+    async (receiver) => {
+      const framed = Buffer.from('ff060000734e6150705901050000000000 00'.replace(' ', ''), 'hex');
+      expect((await receiver.post(framed, { 'Content-Type': V2_TYPE })).status).toBe(400);
+    },
+  ],
+  [
+    '2.0 success',
+    'MUST',
+    'success is 2xx; it SHOULD be 204 with an empty body',
+    async (receiver) => {
+      for (const message of [GOOD_2, new Uint8Array(0), v2.encode({ symbols: [''] })]) {
+        const { status, text } = await receiver.send(2, message);
+        expect([status, text]).toEqual([204, '']);
+      }
     },
   ],
   [
@@ -275,6 +344,40 @@ const rules: readonly Rule[] = [
       expect((await receiver.send(2, message2(series2('a', { samples: [] })))).status).toBe(400);
       const exemplars = [{ labelsRefs: [], value: double(1), timestamp: NOW }];
       expect((await receiver.send(2, message2(series2('a', { samples: [], exemplars })))).status).toBe(204);
+    },
+  ],
+  [
+    '2.0 mixed',
+    'MUST NOT',
+    'a series with both samples and histograms is not taken',
+    async (receiver) => {
+      const histograms = [{ countInt: 1, zeroCountInt: 1, timestamp: NOW }];
+      const { status, text } = await receiver.send(2, message2(series2('a', { histograms }), series2('b')));
+      expect(status).toBe(400);
+      expect(text).toMatch(/mixed_samples, 1 series \(2 samples\).*both samples and histograms/);
+      expect(receiver.names()).toEqual(['b']);
+    },
+  ],
+  [
+    '2.0 values',
+    'MUST',
+    'timestamps are int64 milliseconds, values float64: to the bit',
+    async (receiver) => {
+      const samples = VALUES.map((value, i) => ({ value, timestamp: NOW + i }));
+      expect((await receiver.send(2, message2(series2('a', { samples })))).status).toBe(204);
+      expect(receiver.series()[0]!.samples).toEqual(VALUES.map((value, i) => [NOW + i, hexOf(value)]));
+    },
+  ],
+  [
+    '2.0 start timestamps',
+    'MUST',
+    'a start timestamp of 0 is none; a series without one is taken, as is one without metadata (MAY be refused)',
+    async (receiver) => {
+      const samples = [{ value: double(1), timestamp: NOW, startTimestamp: 0 }];
+      const metadata = { type: 1, helpRef: 0, unitRef: 0 };
+      for (const more of [{ samples }, { samples, metadata }, { metadata }]) {
+        expect((await receiver.send(2, message2(series2('a', more)))).status).toBe(204);
+      }
     },
   ],
   [
