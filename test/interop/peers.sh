@@ -4,6 +4,7 @@
 #   bin/prometheus-2, bin/promtool-2   Prometheus 2.x, Debian's package
 #   bin/prometheus-3, bin/promtool-3   Prometheus 3, built from its Go module; speaks Remote Write 2.0-rc.4
 #   bin/node_exporter                  node_exporter, Debian's package
+#   bin/process_exporter, bin/blackbox_exporter, bin/pushgateway   Debian's packages
 #   bin/victoria-metrics, bin/vmagent  VictoriaMetrics, Debian's package
 #   bin/otelcol                        an OpenTelemetry Collector of a few components (otelcol/main.go), built
 #
@@ -20,6 +21,8 @@ PROMETHEUS3_MODULE=v0.315.0
 OTELCOL=0.162.0
 OTELCOL_MODULE=v1.68.0
 GO_MIN=1.26
+# The service discoveries that the suite compares; of the others the module proxy refuses some dependencies.
+PROMETHEUS3_TAGS=remove_all_sd,enable_consul_sd,enable_dns_sd,enable_kubernetes_sd
 
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -39,9 +42,14 @@ version() { "$1" --version 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' |
 ready() { [[ -x $bin/$1 && $(version "$bin/$1") == "$2"* ]]; }
 
 ready_prometheus2() { ready prometheus-2 2. && ready promtool-2 2.; }
-ready_prometheus3() { ready prometheus-3 "$PROMETHEUS3" && ready promtool-3 "$PROMETHEUS3"; }
+ready_prometheus3() {
+  ready prometheus-3 "$PROMETHEUS3" && ready promtool-3 "$PROMETHEUS3" &&
+    [[ -f $bin/prometheus-3.tags && $(<"$bin/prometheus-3.tags") == "$PROMETHEUS3_TAGS" ]]
+}
 ready_otelcol() { ready otelcol "$OTELCOL"; }
 ready_node_exporter() { ready node_exporter 1.; }
+# Debian's build of the first does not know its version.
+ready_exporters() { [[ -x $bin/process_exporter ]] && ready blackbox_exporter 0. && ready pushgateway 1.; }
 # Debian's build does not know its version: that of the package stands beside it.
 ready_victoria_metrics() {
   [[ -s $bin/victoria-metrics.version && -x $bin/victoria-metrics && -x $bin/vmagent ]] && "$bin/vmagent" --version >/dev/null 2>&1
@@ -87,6 +95,16 @@ prepare_node_exporter() {
   ln -sfn "$from/prometheus-node-exporter" "$bin/node_exporter"
 }
 
+# Exporters that run without a subject of their own.
+prepare_exporters() {
+  local package name from
+  for package in process-exporter blackbox-exporter pushgateway; do
+    name=${package//-/_}
+    from=$(debian "prometheus-$package" "prometheus-$package")
+    ln -sfn "$from/prometheus-$package" "$bin/$name"
+  done
+}
+
 prepare_victoria_metrics() {
   local from
   from=$(debian victoria-metrics victoria-metrics vmagent)
@@ -116,36 +134,38 @@ module() {
   export GOFLAGS='-mod=mod -trimpath -buildvcs=false' GOWORK=off CGO_ENABLED=0
 }
 
-# build WHAT LDFLAGS PACKAGE...: the programs of the module into $cache/WHAT. The tag leaves out the service discoveries, and with them many
+# build WHAT LDFLAGS PACKAGE...: the programs of the module into $cache/WHAT. The tags leave out service discoveries, and with them many
 # dependencies; without the tag builtinassets there is no web page, which no test needs.
 build() {
   local what=$1 ldflags=$2 attempt
   shift 2
   # Downloads come first and are tried again, since one in a few hundred may fail.
   for attempt in 1 2 3; do
-    if (cd "$work" && nice "$go" list -deps -tags remove_all_sd "$@") >/dev/null 2>"$work/download.log"; then break; fi
+    if (cd "$work" && nice "$go" list -deps -tags "$tags" "$@") >/dev/null 2>"$work/download.log"; then break; fi
     grep -v '^go: \(downloading\|finding\)' "$work/download.log" >&2 || true
     ((attempt < 3)) || die "the modules of $what could not be downloaded."
     sleep $((attempt * 10))
   done
   say "modules of $what are there after ${SECONDS} s, compiling"
-  (cd "$work" && nice "$go" build -tags remove_all_sd -ldflags "-s -w $ldflags" -o "$work/out/" "$@") || die "$what did not build."
+  (cd "$work" && nice "$go" build -tags "$tags" -ldflags "-s -w $ldflags" -o "$work/out/" "$@") || die "$what did not build."
   rm -rf "${cache:?}/$what"
   mv -T "$work/out" "$cache/$what"
   rm -rf "$work"
 }
 
 prepare_prometheus3() {
-  local package=github.com/prometheus/prometheus
+  local package=github.com/prometheus/prometheus tags=$PROMETHEUS3_TAGS
   module "Prometheus $PROMETHEUS3" "$package $PROMETHEUS3_MODULE"
   build "prometheus-$PROMETHEUS3" "-X github.com/prometheus/common/version.Version=$PROMETHEUS3" \
     "$package/cmd/prometheus" "$package/cmd/promtool"
   ln -sfn "$cache/prometheus-$PROMETHEUS3/prometheus" "$bin/prometheus-3"
   ln -sfn "$cache/prometheus-$PROMETHEUS3/promtool" "$bin/promtool-3"
+  echo "$PROMETHEUS3_TAGS" >"$bin/prometheus-3.tags"
 }
 
 prepare_otelcol() {
   local core=go.opentelemetry.io/collector contrib=github.com/open-telemetry/opentelemetry-collector-contrib
+  local tags=remove_all_sd
   module "OpenTelemetry Collector $OTELCOL" "$core/otelcol v$OTELCOL" "$core/exporter/otlphttpexporter v$OTELCOL" \
     "$core/confmap/provider/fileprovider $OTELCOL_MODULE" \
     "$contrib/receiver/prometheusreceiver v$OTELCOL" "$contrib/exporter/prometheusremotewriteexporter v$OTELCOL"
@@ -163,7 +183,7 @@ check) ;;
 esac
 
 missing=()
-for peer in prometheus2 node_exporter victoria_metrics prometheus3 otelcol; do
+for peer in prometheus2 node_exporter exporters victoria_metrics prometheus3 otelcol; do
   if "ready_$peer"; then continue; fi
   if [[ $mode == check ]]; then
     missing+=("$peer")
@@ -177,7 +197,7 @@ done
 
 [[ ${#missing[@]} == 0 ]] || die "missing in $cache: ${missing[*]}. Prepare them with: test/interop/peers.sh"
 if [[ $mode == prepare ]]; then
-  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter otelcol; do
+  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter blackbox_exporter pushgateway otelcol; do
     say "$program $(version "$bin/$program")"
   done
   say "victoria-metrics and vmagent $(<"$bin/victoria-metrics.version")"

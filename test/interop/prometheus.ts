@@ -22,6 +22,8 @@ export interface PrometheusOptions {
   readonly port?: number;
   /** More of `--enable-feature`. */
   readonly features?: readonly string[];
+  /** A command that runs it, as arguments of its own. */
+  readonly wrap?: readonly string[];
   /** Whether it takes OTLP; only 3 does. */
   readonly otlp?: boolean;
 }
@@ -50,7 +52,8 @@ export async function startPrometheus(lab: Lab, options: PrometheusOptions): Pro
   }
   for (const feature of options.features ?? []) args.push(`--enable-feature=${feature}`);
   const url = `http://127.0.0.1:${port}`;
-  const started = lab.start(name, peer(`prometheus-${major}`), args);
+  const [program, ...rest] = [...(options.wrap ?? []), peer(`prometheus-${major}`), ...args];
+  const started = lab.start(name, program!, rest);
   await waitUntil(`${name} is ready`, 60_000, async () => {
     if (!started.running) throw new GiveUp(`${name} ended: ${await started.tail(3)}`);
     return await get(`${url}/-/ready`);
