@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/interop/*.test.ts'],
     environment: 'node',
     globalSetup: ['test/interop/setup.ts'],
-    // Each file starts whole systems and measures nothing but time passing: two at once would only slow each other down.
-    fileParallelism: false,
+    // Each file starts whole systems, which mostly wait: for slots, crons and outages.
+    maxWorkers: 3,
     // Crons run every minute, so a scenario that restarts something waits for minutes.
     testTimeout: 8 * 60_000,
     hookTimeout: 60_000,
