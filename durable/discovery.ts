@@ -8,7 +8,7 @@ import type { DiscoveryDoors } from '../src/discovery/kind.ts';
 import type { FilesDoor } from '../src/model/doors.ts';
 import type { DiscoveryState } from '../src/discovery/stored.ts';
 import { fileKey } from '../src/model/tenant.ts';
-import { clock } from './doors.ts';
+import { clock, tokens } from './doors.ts';
 import { director, type Env } from './env.ts';
 import { wayTo } from './routes.ts';
 
@@ -48,6 +48,7 @@ export function discoveryDoors(env: Env, userAgent: string): DiscoveryDoors {
     clock,
     fetchFor: (url) => wayTo(env, url),
     files: filesOf(env.BUCKET),
+    tokens,
     userAgent,
     resolverUrl: env.NARTHEX_DNS_URL ?? DEFAULT_RESOLVER_URL,
   };

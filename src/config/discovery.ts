@@ -5,7 +5,7 @@
  * Source: Prometheus 3.14, `SDConfig` in discovery/{http,file,dns,consul,kubernetes}.
  */
 
-import { authorization, basicAuth } from './credentials.ts';
+import { http, type ParsedHttp } from './credentials.ts';
 import {
   discoveryInterval,
   fileName,
@@ -20,7 +20,14 @@ import {
   text,
   texts,
 } from './fields.ts';
-import type { ConsulDiscovery, Credentials, DiscoveryConfig, DnsDiscovery, KubernetesDiscovery } from './model.ts';
+import type {
+  ConsulDiscovery,
+  Credentials,
+  DiscoveryConfig,
+  DnsDiscovery,
+  HttpDiscovery,
+  KubernetesDiscovery,
+} from './model.ts';
 import * as z from './zod.ts';
 
 const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
@@ -31,13 +38,6 @@ export const KUBERNETES_ROLES = ['node', 'pod', 'service', 'endpoints', 'endpoin
 const DEFAULT_REFRESH_MS = { http: 60_000, file: 300_000, dns: 30_000, consul: 30_000 };
 /** Prometheus watches, and has no key for this. */
 const KUBERNETES_REFRESH_MS = 30_000;
-
-/** What a kind that asks over HTTP takes for its requests. */
-const http = {
-  basic_auth: z.optional(basicAuth),
-  authorization: z.optional(authorization),
-  follow_redirects: z.optional(flag),
-};
 
 const role = oneOf(...KUBERNETES_ROLES);
 const namespaces = mapping({ names: z.optional(list(nonEmpty('the name of a namespace'))) });
@@ -103,7 +103,7 @@ export const DISCOVERY_SECTIONS = {
 type Kinds = typeof discovery;
 type Parsed<K extends keyof Kinds> = z.infer<Kinds[K]>;
 type ParsedLists = { readonly [K in keyof Kinds]?: readonly Parsed<K>[] | undefined };
-type ToCredentials = (parsed: Pick<Parsed<'http_sd_configs'>, 'basic_auth' | 'authorization'>) => Credentials;
+type ToCredentials = (parsed: ParsedHttp) => Credentials & Pick<HttpDiscovery, 'oauth2' | 'httpHeaders'>;
 
 /** All discoveries of a scrape configuration, kind by kind. */
 export function toDiscoveries(parsed: ParsedLists, credentials: ToCredentials): DiscoveryConfig[] {

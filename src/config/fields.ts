@@ -176,6 +176,11 @@ export const configFile = field('a name like jobs/*.yml', (value) => {
   return globOf(name) === null ? fail('a "[" or a backslash ends too early') : value;
 });
 
+/** As Prometheus checks it (storage/remote/azuread). */
+export const azureScope = field('a scope like https://monitor.azure.com//.default', (value) =>
+  /^[\w\s:/.-]*$/.test(value) ? value : fail('it has letters, digits, blanks and :/._- only'),
+);
+
 /** Kubernetes checks the rest. */
 export const selector = field('a selector like app=web', wellFormed);
 

@@ -17,7 +17,6 @@ export interface KnownKey {
   readonly why: string;
 }
 
-const LATER = 'Narthex does not support this yet';
 const NO_RULES = 'Narthex evaluates no rules and sends no alerts: keep this where the samples are written to';
 const NO_PROXY = 'Workers cannot fetch through a proxy';
 const NO_TLS = 'Workers decide about TLS themselves: versions, names and public certificate authorities';
@@ -32,7 +31,6 @@ function keys(section: string, plan: KnownKey['plan'], why: string, names: strin
 /** What a section that makes HTTP requests may hold besides what the schema has. */
 function http(section: string): KnownKey[] {
   return [
-    ...keys(section, 'never', 'use authorization, as Prometheus advises', 'bearer_token bearer_token_file'),
     ...keys(section, 'never', NO_TLS, 'tls_config'),
     ...keys(section, 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
   ];
@@ -40,11 +38,7 @@ function http(section: string): KnownKey[] {
 
 /** Likewise for a service discovery. */
 function discovery(section: string): KnownKey[] {
-  return [
-    ...http(section),
-    ...keys(section, 'later', LATER, 'oauth2 http_headers'),
-    ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2'),
-  ];
+  return [...http(section), ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2')];
 }
 
 export const KNOWN_KEYS: readonly KnownKey[] = [
@@ -70,7 +64,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('scrape_configs', 'never', NO_ZOOKEEPER, 'nerve_sd_configs serverset_sd_configs'),
   ...http('scrape_configs'),
 
-  ...keys('remote_write', 'later', LATER, 'failed_request_logging'),
   ...http('remote_write'),
   ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
   ...discovery('http_sd_configs'),
@@ -97,7 +90,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('sigv4', 'never', 'a Worker has no AWS profiles', 'profile'),
   ...keys('sigv4', 'later', 'Narthex does not assume roles yet', 'role_arn external_id use_fips_sts_endpoint'),
   ...keys('azuread', 'never', 'a Worker has no identity in Azure: use oauth', 'managed_identity workload_identity sdk'),
-  ...keys('azuread', 'later', LATER, 'scope'),
 
   ...keys('basic_auth', 'never', NO_MANAGER, 'username_ref password_ref'),
   ...keys('authorization', 'never', NO_MANAGER, 'credentials_ref'),

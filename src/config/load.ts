@@ -228,7 +228,11 @@ function toScrapeConfig(
     metricRelabelConfigs: (parsed.metric_relabel_configs ?? []).map((rule) =>
       toRelabel(rule, names.metricNameValidationScheme),
     ),
-    discoveries: toDiscoveries(parsed, toCredentials),
+    discoveries: toDiscoveries(parsed, (http) => ({
+      ...toCredentials(http),
+      ...toOAuth2(http.oauth2),
+      ...(http.http_headers === undefined ? {} : { httpHeaders: http.http_headers }),
+    })),
   };
 }
 
@@ -253,10 +257,12 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
   };
 }
 
-type ParsedCredentials = Pick<ParsedScrapeConfig, 'basic_auth' | 'authorization'>;
+type ParsedCredentials = Pick<ParsedScrapeConfig, 'basic_auth' | 'authorization' | 'bearer_token'>;
 
-function toCredentials({ basic_auth, authorization }: ParsedCredentials): Credentials {
+function toCredentials({ basic_auth, authorization, bearer_token }: ParsedCredentials): Credentials {
   return {
+    // The older spelling of the same.
+    ...(bearer_token === undefined ? {} : { authorization: { type: 'Bearer', credentials: bearer_token } }),
     ...(basic_auth === undefined
       ? {}
       : { basicAuth: { username: basic_auth.username ?? '', password: basic_auth.password ?? '' } }),
@@ -283,7 +289,7 @@ function toIdentity({ oauth2, sigv4, azuread }: ParsedRemoteWrite): Pick<RemoteW
     const [host, scope] = AZURE[azuread.cloud ?? 'AzurePublic'];
     const { client_id: clientId, client_secret: clientSecret, tenant_id } = azuread.oauth;
     const tokenUrl = `${host}/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`;
-    return { oauth2: { clientId, clientSecret, tokenUrl, scopes: [scope], endpointParams: [] } };
+    return { oauth2: { clientId, clientSecret, tokenUrl, scopes: [azuread.scope || scope], endpointParams: [] } };
   }
   return toOAuth2(oauth2);
 }

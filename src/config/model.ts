@@ -153,6 +153,9 @@ interface Refreshed {
 }
 
 interface OverHttp extends Refreshed, Credentials {
+  readonly oauth2?: OAuth2Config;
+  /** For the configured origin only, one entry a value. Values may be secrets. Absent when there are none. */
+  readonly httpHeaders?: readonly (readonly [name: string, value: string])[];
   readonly followRedirects: boolean;
 }
 

@@ -21,6 +21,9 @@ const FILES: ReadonlyMap<string, readonly string[]> = new Map([
   ['basic_auth', ['username', 'password']],
   ['authorization', ['credentials']],
   ['oauth2', ['client_secret', 'client_certificate_key']],
+  ...['scrape_configs', 'remote_write', 'http_sd_configs', 'consul_sd_configs', 'kubernetes_sd_configs'].map(
+    (section): [string, readonly string[]] => [section, ['bearer_token']],
+  ),
 ]);
 
 const FILE = '_file';
@@ -69,7 +72,8 @@ class Resolver {
 
   /** `password_file` becomes `password`. */
   #files(mapping: Mapping, path: Path): void {
-    for (const key of FILES.get(String(path.at(-1))) ?? []) {
+    const section = path.at(typeof path.at(-1) === 'number' ? -2 : -1);
+    for (const key of FILES.get(String(section)) ?? []) {
       const file = mapping[key + FILE];
       if (typeof file !== 'string') continue;
       const at = [...path, key + FILE];

@@ -118,7 +118,11 @@ function checkScrapes(tree: Tree, global: Mapping, file: string, jobs: Jobs, rep
     checkRelabels(scrape, 'metric_relabel_configs', scheme, path, report);
     checkDiscoveries(scrape, path, {
       report,
-      checkAuth: (section, at) => checkAuth(section, at, report),
+      checkAuth: (section, at) => {
+        checkAuth(section, at, report);
+        checkIdentity(section, at, report);
+        checkHeaders(section, 'http_headers', at, report);
+      },
       warnIp: (at) => report(at, BARE_IP),
     });
   }
@@ -196,7 +200,7 @@ function checkRelabels(section: Mapping, key: string, scheme: ValidationScheme, 
 
 /** A request says in one way who it is from. */
 function checkIdentity(remote: Mapping, path: Path, report: Report): void {
-  const ways = ['basic_auth', 'authorization', 'oauth2', 'sigv4', 'azuread'];
+  const ways = ['basic_auth', 'authorization', 'bearer_token', 'oauth2', 'sigv4', 'azuread'];
   const set = ways.filter((way) => remote[way] !== undefined);
   // Of the first two the rule above speaks.
   const second = set.slice(1).find((way) => way !== 'authorization');
@@ -237,6 +241,7 @@ const METADATA = 'Remote Write 2.0 carries metadata with each series, and nothin
 /** Keys of a remote that are right and mean nothing here: taken, so that a file works as it is, and said. */
 const NO_MEANING: readonly NoMeaning[] = [
   [['enable_http2'], HTTP_VERSION],
+  [['failed_request_logging'], 'the page says why a request failed; what was in it is never written down'],
   [['queue_config', 'capacity'], 'there is no queue in memory: what is not sent yet waits in the log'],
   [['queue_config', 'batch_send_deadline'], 'samples are logged within 5s of their scrape, and sent from there'],
   [['metadata_config', 'send_interval'], METADATA],

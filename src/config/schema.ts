@@ -4,12 +4,13 @@
  */
 
 import {
+  azureScope,
   configFile,
+  credentials,
   duration,
   escapingScheme,
   flag,
   headers,
-  httpHeaders,
   interval,
   labels,
   metricsPath,
@@ -28,12 +29,10 @@ import {
   size,
   target,
   text,
-  texts,
-  tokenUrl,
   validationScheme,
   whole,
 } from './fields.ts';
-import { authorization, basicAuth } from './credentials.ts';
+import { authorization, basicAuth, http, oauth2 } from './credentials.ts';
 import { discovery, DISCOVERY_SECTIONS } from './discovery.ts';
 import * as z from './zod.ts';
 
@@ -83,25 +82,6 @@ const relabelConfig = mapping({
   action: z.optional(relabelAction),
 });
 
-const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
-
-const oauth2 = mapping({
-  client_id: nonEmpty('a client id'),
-  client_secret: z.optional(secret),
-  client_secret_file: z.optional(text),
-  token_url: tokenUrl,
-  scopes: list(nonEmpty('a scope')),
-  endpoint_params: z.optional(texts),
-  grant_type: z.optional(oneOf('client_credentials', JWT_BEARER)),
-  client_certificate_key: z.optional(secret),
-  client_certificate_key_file: z.optional(text),
-  client_certificate_key_id: z.optional(text),
-  signature_algorithm: z.optional(oneOf('RS256', 'RS384', 'RS512')),
-  iss: z.optional(text),
-  audience: z.optional(text),
-  claims: z.optional(texts),
-});
-
 const scrapeConfig = mapping({
   job_name: nonEmpty('a job name'),
   scrape_interval: z.optional(interval),
@@ -121,12 +101,8 @@ const scrapeConfig = mapping({
   ...histograms,
   native_histogram_bucket_limit: z.optional(whole),
   native_histogram_min_bucket_factor: z.optional(number),
-  follow_redirects: z.optional(flag),
   enable_http2: z.optional(flag),
-  http_headers: z.optional(httpHeaders),
-  basic_auth: z.optional(basicAuth),
-  authorization: z.optional(authorization),
-  oauth2: z.optional(oauth2),
+  ...http,
   static_configs: list(staticConfig),
   relabel_configs: list(relabelConfig),
   metric_relabel_configs: list(relabelConfig),
@@ -146,6 +122,7 @@ const sigv4 = mapping({
 
 const azuread = mapping({
   cloud: z.optional(oneOf('AzurePublic', 'AzureGovernment', 'AzureChina')),
+  scope: z.optional(azureScope),
   oauth: mapping({ client_id: secret, client_secret: secret, tenant_id: secret }),
 });
 
@@ -175,6 +152,8 @@ const remoteWrite = mapping({
   headers: z.optional(headers),
   basic_auth: z.optional(basicAuth),
   authorization: z.optional(authorization),
+  bearer_token: z.optional(credentials),
+  bearer_token_file: z.optional(text),
   oauth2: z.optional(oauth2),
   sigv4: z.optional(sigv4),
   azuread: z.optional(azuread),
@@ -183,6 +162,7 @@ const remoteWrite = mapping({
   round_robin_dns: z.optional(only(false, 'Workers resolve names themselves')),
   send_exemplars: z.optional(flag),
   send_native_histograms: z.optional(flag),
+  failed_request_logging: z.optional(flag),
   queue_config: z.optional(queueConfig),
   metadata_config: z.optional(metadataConfig),
   write_relabel_configs: list(relabelConfig),

@@ -17,7 +17,7 @@ const SECTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ['endpoint_params', []],
   ['claims', []],
   ['sigv4', ['region', 'profile', 'role_arn', 'service_name']],
-  ['azuread', ['cloud']],
+  ['azuread', ['cloud', 'scope']],
   ['oauth', []],
   ['google_iam', ['credentials_file']],
   ['headers', []],

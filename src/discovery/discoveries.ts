@@ -24,7 +24,7 @@ export interface Discovered {
   readonly groups: readonly TargetGroup[];
 }
 
-const SECRETS: ReadonlySet<string> = new Set(['basicAuth', 'authorization', 'token']);
+const SECRETS: ReadonlySet<string> = new Set(['basicAuth', 'authorization', 'oauth2', 'httpHeaders', 'token']);
 
 export function discoveriesOf(config: Config): Discovery[] {
   return config.scrapeConfigs.flatMap((scrape) =>

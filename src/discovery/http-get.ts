@@ -3,8 +3,9 @@
  * origin than the configured one ever gets a configured header.
  */
 
-import type { Credentials } from '../config/model.ts';
+import type { Credentials, HttpDiscovery } from '../config/model.ts';
 import { authorizationOf } from '../forward/auth/authorize.ts';
+import { bearer, forget } from '../forward/auth/oauth2.ts';
 import { concat } from '../model/bytes.ts';
 import { SELF } from '../scrape/target.ts';
 import { type DiscoveryDoors, DiscoveryError } from './kind.ts';
@@ -15,9 +16,12 @@ export const ANSWER_BYTES_MAX = 16_000_000;
 export const TIMEOUT_MS_MAX = 30_000;
 const REDIRECTS_MAX = 10;
 
+/** Who asks, in the headers of every request to the configured origin. */
+export type Identity = Credentials & Pick<HttpDiscovery, 'oauth2' | 'httpHeaders'>;
+
 export interface Question {
   readonly url: string;
-  readonly credentials: Credentials;
+  readonly credentials: Identity;
   readonly headers: Readonly<Record<string, string>>;
   readonly followRedirects: boolean;
   readonly timeoutMs: number;
@@ -68,19 +72,30 @@ async function exchange(question: Question, doors: DiscoveryDoors, signal: Abort
   const fetch = doors.fetchFor(question.url);
   let url = question.url;
   let trusted = true;
+  let refused = false;
+  const { oauth2, httpHeaders = [] } = question.credentials;
   for (let redirects = 0; ; redirects++) {
     // Once a redirect has left the origin, no configured header is sent any more, not even back at home.
     trusted &&= new URL(url).origin === origin;
     const headers = new Headers({ 'user-agent': doors.userAgent });
     if (trusted) {
       for (const [name, value] of Object.entries(question.headers)) headers.set(name, value);
-      const authorization = authorizationOf(question.credentials);
+      for (const [name, value] of httpHeaders) headers.append(name, value);
+      const authorization =
+        oauth2 === undefined
+          ? authorizationOf(question.credentials)
+          : `Bearer ${await bearer(oauth2, { ...doors, fetch: doors.fetchFor(oauth2.tokenUrl) })}`;
       if (authorization !== null) headers.set('authorization', authorization);
     }
     if (question.headers['accept'] !== undefined) headers.set('accept', question.headers['accept']);
     const response = await fetch(new Request(url, { headers, redirect: 'manual', signal }));
     if (response.status === 200) return { headers: response.headers, text: await readLimited(response) };
     void response.body?.cancel().catch(() => undefined);
+    // A token may have been withdrawn: once with another.
+    if (response.status === 401 && trusted && !refused && oauth2 !== undefined && forget(oauth2, doors.tokens)) {
+      refused = true;
+      continue;
+    }
     const location = response.headers.get('location');
     if (!question.followRedirects || ![301, 302, 303, 307, 308].includes(response.status) || location === null) {
       throw new DiscoveryError(`server returned HTTP status ${response.status} ${response.statusText}`.trimEnd());

@@ -3,6 +3,7 @@
  * To add one: its section in `src/config/discovery.ts`, a file beside this one, and a line in `kinds.ts`.
  */
 
+import type { Tokens } from '../forward/auth/authorize.ts';
 import type { DiscoveryConfig } from '../config/model.ts';
 import type { Clock, Fetch, FilesDoor } from '../model/doors.ts';
 import type { TargetGroup } from './group.ts';
@@ -28,6 +29,8 @@ export interface DiscoveryDoors {
   /** The way to what a URL of the configuration names, and to nothing else by a redirect. Never to the deployment itself. */
   readonly fetchFor: (url: string) => Fetch;
   readonly files: FilesDoor;
+  /** OAuth 2.0 tokens of this isolate. */
+  readonly tokens: Tokens;
   readonly userAgent: string;
   /** Where names are resolved: a URL that answers `application/dns-json`. */
   readonly resolverUrl: string;

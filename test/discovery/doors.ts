@@ -42,6 +42,7 @@ export function world(answers: Answers, files: Readonly<Record<string, string | 
         return { size: bytes.byteLength, bytes: async () => bytes };
       },
     },
+    tokens: new Map(),
     userAgent: 'test',
     resolverUrl: 'https://dns.test/dns-query',
   };

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpDiscovery } from '../../src/config/model.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { discoveriesOf } from '../../src/discovery/discoveries.ts';
 import { http } from '../../src/discovery/http.ts';
 import { ANSWER_BYTES_MAX, TIMEOUT_MS_MAX } from '../../src/discovery/http-get.ts';
 import { type Answers, json, NOW, plain, world } from './doors.ts';
@@ -154,5 +156,68 @@ describe('redirects', () => {
   test('end', async () => {
     expect(await refusal(to('/again'))).toBe('more than 10 redirects');
     expect(await refusal(to('/again'), { followRedirects: false })).toMatch(/^server returned HTTP status 302/);
+  });
+});
+
+describe('who asks', () => {
+  const oauth2 = {
+    clientId: 'me',
+    clientSecret: 'hunter2',
+    tokenUrl: 'https://id.test/token',
+    scopes: [],
+    endpointParams: [],
+  };
+  const httpHeaders = [
+    ['X-Team', 'blue'],
+    ['X-Team', 'green'],
+  ] as const;
+
+  test('is said by a token of OAuth 2.0, asked for once, and by headers', async () => {
+    const { doors, asked } = world(({ url }) => (url === oauth2.tokenUrl ? json({ access_token: 't' }) : json(GROUPS)));
+    await http.refresh({ ...config, oauth2, httpHeaders }, doors, []);
+    await http.refresh({ ...config, oauth2, httpHeaders }, doors, []);
+    expect(asked.map(({ url }) => url)).toEqual([oauth2.tokenUrl, config.url, config.url]);
+    expect(asked[0]!.headers).not.toHaveProperty('x-team');
+    expect(asked[2]!.headers).toMatchObject({ authorization: 'Bearer t', 'x-team': 'blue, green' });
+  });
+
+  test('a token that is refused is asked for anew, once', async () => {
+    let given = 0;
+    const { doors, asked } = world(({ url }) =>
+      url === oauth2.tokenUrl ? json({ access_token: `t${++given}` }) : json({}, 401),
+    );
+    await expect(http.refresh({ ...config, oauth2 }, doors, [])).rejects.toThrow('HTTP status 401');
+    expect(asked.map(({ headers }) => headers['authorization'])).toEqual([
+      expect.any(String),
+      'Bearer t1',
+      expect.any(String),
+      'Bearer t2',
+    ]);
+  });
+
+  test('is no one elsewhere: a redirect to another origin gets neither', async () => {
+    const { doors, asked } = world(({ url }) => {
+      if (url === oauth2.tokenUrl) return json({ access_token: 't' });
+      return url === config.url
+        ? new Response(null, { status: 302, headers: { location: 'https://other.test/' } })
+        : json(GROUPS);
+    });
+    await http.refresh({ ...config, oauth2, httpHeaders }, doors, []);
+    expect(Object.keys(asked.at(-1)!.headers)).not.toContain('authorization');
+    expect(Object.keys(asked.at(-1)!.headers)).not.toContain('x-team');
+  });
+
+  test('asks the same question whoever asks it: what was found stays when credentials change', () => {
+    const load = (more: string): string[] => {
+      const loaded = loadConfig(
+        `scrape_configs: [{ job_name: a, http_sd_configs: [{ url: 'https://sd.test/'${more} }] }]`,
+      );
+      if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+      return discoveriesOf(loaded.config).map(({ key }) => key);
+    };
+    expect(
+      load(", http_headers: { X: { values: [a] } }, oauth2: { client_id: a, token_url: 'https://id.test/' }"),
+    ).toEqual(load(''));
+    expect(load(', bearer_token: x')).toEqual(load(''));
   });
 });

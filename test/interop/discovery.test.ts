@@ -83,6 +83,7 @@ async function narthexSees(text: string, lab: Lab, resolverUrl = ''): Promise<Se
     clock: { now: Date.now, sleepUntil: () => new Promise(() => undefined) },
     fetchFor: () => async (request) => await fetch(request),
     files: filesIn(lab.folder),
+    tokens: new Map(),
     userAgent: 'Narthex',
     resolverUrl,
   };
