@@ -3,12 +3,15 @@
 import { cutShard } from '../src/compact/cut.ts';
 import type { Config, RemoteWriteConfig } from '../src/config/model.ts';
 import type { Sender } from '../src/forward/deliver.ts';
+import { inOrderOfChanges } from '../src/forward/changes.ts';
+import type { LogDoor } from '../src/forward/door.ts';
 import { forwardRound } from '../src/forward/round.ts';
 import { groupsByJob } from '../src/discovery/discoveries.ts';
 import { targetsOf } from '../src/discovery/targets.ts';
 import { watch } from '../src/discovery/watch.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { Connections } from '../src/scrape/connections.ts';
+import { changesOf } from '../src/receive/shards.ts';
 import { SCRAPE_BODY_BYTES_MAX } from '../src/scrape/fetch.ts';
 import { RUN_MS, scrapeRound } from '../src/scrape/round.ts';
 import type { Target } from '../src/scrape/target.ts';
@@ -17,7 +20,6 @@ import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
 import { clock, info, networkOf, tokens, warn } from './doors.ts';
 import { discoveryDoors, knownDiscoveries } from './discovery.ts';
 import { agents, catalogue, director, type Env, tenants } from './env.ts';
-import type { Ingester } from './ingester.ts';
 import { routesFrom, wayTo } from './routes.ts';
 
 export interface CronDoors {
@@ -136,14 +138,15 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
 async function relayLogs(
   env: Env,
   config: Config,
-): Promise<{ shard: DurableObjectStub<Ingester>; remotes: readonly RemoteWriteConfig[] }[]> {
+): Promise<{ shard: LogDoor; remotes: readonly RemoteWriteConfig[] }[]> {
   const limits = limitsInForce(env);
   if (limits.relays.length === 0) return [];
-  return [...(await tenants(env))].flatMap(([tenant, { shards }]) => {
+  return [...(await tenants(env))].flatMap(([tenant, { shards, record }]) => {
     const names = limits.of(tenant).relay;
     // Also when none of them is a remote any more: then the run says so, and nothing is kept for it.
     const remotes = relayRemotes(names, config);
-    return names.length === 0 ? [] : shards.map((shard) => ({ shard, remotes }));
+    if (names.length === 0) return [];
+    return inOrderOfChanges(shards, changesOf(record), clock).map((shard) => ({ shard, remotes }));
   });
 }
 

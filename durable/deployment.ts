@@ -33,9 +33,7 @@ let otlp: { readonly config: OtlpConfig; readonly untilMs: number } | null = nul
 
 /** Counted in this isolate's memory only. */
 const counts: Record<string, number> = {};
-/** Tenants that this isolate has told the director of. */
-const knownTenants = new Set<string>();
-/** How many shards tenants have that have more than one, or want more. */
+/** How many shards tenants have, as this isolate was told; the director knows of them then. */
 const placements = new Map<
   string,
   { readonly placement: Placement; readonly wanted: number; readonly untilMs: number }
@@ -88,24 +86,21 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
     hashSeries: settings.shard.seriesMax !== null,
     nowMs,
     count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
-    shards: (to) => (settings.shards === 1 ? 1 : placementOf(env, to, settings.shards, nowMs)),
+    shards: (to) => knownShards(to, settings.shards, nowMs),
+    askShards: (to) => askShards(env, to, settings.shards, nowMs),
     leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,
-    elect:
-      settings.shards === 1
-        ? null
-        : async (to, replica) => {
-            const known = leaders.get(to, replica.cluster, nowMs);
-            if (known !== null) return known;
-            const leader = await ingester(env, to, 0).elect(nowMs, replica);
-            lead(to, replica, leader);
-            return leader;
-          },
+    elect: async (to, replica) => {
+      const known = leaders.get(to, replica.cluster, nowMs);
+      if (known !== null) return known;
+      const leader = await ingester(env, to, 0).elect(nowMs, replica);
+      lead(to, replica, leader);
+      return leader;
+    },
     describe: async (to, families) => {
-      await know(env, to, settings.shards, nowMs);
+      if (knownShards(to, settings.shards, nowMs) === null) await askShards(env, to, settings.shards, nowMs);
       await ingester(env, to, 0).describe(nowMs, families);
     },
     append: async (to, records, { shard, hashes, replica }) => {
-      await know(env, to, settings.shards, nowMs);
       const terms = { limits: settings.shard, relay: settings.relay, hashes, replica };
       const result = await ingester(env, to, shard).append(nowMs, records, terms);
       if (result.ok && result.leader !== undefined && replica !== null) lead(to, replica, result.leader);
@@ -114,24 +109,20 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
   };
 }
 
-/** Tells the director of a tenant, once an isolate. */
-async function know(env: Env, tenant: string, shards: number, nowMs: number): Promise<void> {
-  if (knownTenants.has(tenant)) return;
-  await director(env).enlist(nowMs, tenant, shards);
-  knownTenants.add(tenant);
+/** How many shards the tenant has now, as this isolate was told; null when it was not, or not lately. */
+function knownShards(tenant: string, wanted: number, nowMs: number): number | null {
+  const known = placements.get(tenant);
+  return known !== undefined && known.wanted === wanted && nowMs < known.untilMs
+    ? shardsAt(known.placement, nowMs)
+    : null;
 }
 
-/** How many shards the tenant has now; asked of the director every few seconds where that may change. */
-function placementOf(env: Env, tenant: string, wanted: number, nowMs: number): number | Promise<number> {
-  const known = placements.get(tenant);
-  if (known !== undefined && known.wanted === wanted && nowMs < known.untilMs) return shardsAt(known.placement, nowMs);
-  return director(env)
-    .enlist(nowMs, tenant, wanted)
-    .then((placement) => {
-      placements.set(tenant, { placement, wanted, untilMs: nowMs + PLACEMENT_CACHE_MS });
-      knownTenants.add(tenant);
-      return shardsAt(placement, nowMs);
-    });
+/** Asks the director, who learns of the tenant so: once an isolate for one that has one shard and is to have no more, else every few seconds. */
+async function askShards(env: Env, tenant: string, wanted: number, nowMs: number): Promise<number> {
+  const placement = await director(env).enlist(nowMs, tenant, wanted);
+  const settled = placement.shards === 1 && placement.next === null && wanted === 1;
+  placements.set(tenant, { placement, wanted, untilMs: settled ? Infinity : nowMs + PLACEMENT_CACHE_MS });
+  return shardsAt(placement, nowMs);
 }
 
 /** How OTLP is translated, asked of the director once in a while: a change may take so long to be seen by all. */

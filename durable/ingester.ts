@@ -377,11 +377,15 @@ export class Ingester extends ForwardingObject {
     return this.#values.get('watermark', 0);
   }
 
-  /** A remote that the limits do not name any more stops holding the log. New ones come with a run, which knows whether they exist. */
+  /**
+   * A remote that the limits do not name any more stops holding the log. New ones come with a run, which knows whether they exist; but a log that is
+   * new begins with all of them, so that a shard that takes over series relays them from the first.
+   */
   #relayAtMost(names: readonly string[]): void {
     const have = this.#log.consumers().map(({ name }) => name);
     const wanted = have.filter((name) => name === DIGEST || names.includes(name));
-    if (wanted.length < have.length) this.#log.setConsumers(wanted);
+    if (names.length >= wanted.length && this.#log.lastSeq() === 0) this.#log.setConsumers([DIGEST, ...names]);
+    else if (wanted.length < have.length) this.#log.setConsumers(wanted);
   }
 
   /** Makes sure that the alarm fires at `atMs` or before. */

@@ -59,10 +59,12 @@ export interface Placement {
   readonly next: { readonly shards: number; readonly fromMs: number } | null;
 }
 
-/** A Worker goes by a placement for so long before it asks again. */
+/** A Worker goes by a placement for so long before it asks again, unless it is for one shard, as wanted. */
 export const PLACEMENT_CACHE_MS = 10_000;
-/** A number of shards that grows, or falls to more than one, is in force so long after it was first asked for. */
-export const PLACEMENT_DELAY_MS = 30_000;
+/** A number holds so long after it was first asked for: until then every Worker has asked, and every run of a minute has begun with it. */
+export const PLACEMENT_DELAY_MS = 90_000;
+/** Changes that are remembered: a relay that is days behind may still have to mind them. */
+const CHANGES_MAX = 32;
 
 export const shardsAt = ({ shards, next }: Placement, nowMs: number): number =>
   next !== null && nowMs >= next.fromMs ? next.shards : shards;
@@ -71,26 +73,26 @@ export const shardsAt = ({ shards, next }: Placement, nowMs: number): number =>
 export interface ShardsRecord extends Placement {
   /** The highest number there ever was: so many shards may hold samples. */
   readonly highest: number;
-  /** When the number that is in force came in force, Unix ms; 0 for the first. */
-  readonly sinceMs: number;
+  /** When numbers came in force, Unix ms, ascending; without the one that comes next. */
+  readonly changesMs: readonly number[];
 }
 
-export const ONE_SHARD: ShardsRecord = { shards: 1, next: null, highest: 1, sinceMs: 0 };
+export const ONE_SHARD: ShardsRecord = { shards: 1, next: null, highest: 1, changesMs: [] };
 
-/**
- * The record after a Worker wanted so many shards at `nowMs`; the same object when nothing changed. One shard is had at once: Workers that want one
- * need not ask, so that a tenant with one never waits for an answer. A tenant that is new has what it wants at once too.
- */
+/** The record after a Worker wanted so many shards at `nowMs`; the same object when nothing changed. A tenant that is new has them at once. */
 export function wanted(known: ShardsRecord | undefined, shards: number, nowMs: number): ShardsRecord {
-  if (known === undefined) return { shards, next: null, highest: shards, sinceMs: 0 };
-  const now = shardsAt(known, nowMs);
-  const settled: ShardsRecord =
-    now === known.shards && (known.next === null || nowMs < known.next.fromMs)
-      ? known
-      : { shards: now, next: null, highest: known.highest, sinceMs: known.next!.fromMs };
-  if ((settled.next?.shards ?? settled.shards) === shards) return settled;
-  const highest = Math.max(settled.highest, shards);
-  if (shards === now) return { ...settled, next: null };
-  if (shards === 1) return { shards, next: null, highest, sinceMs: nowMs };
-  return { ...settled, highest, next: { shards, fromMs: nowMs + PLACEMENT_DELAY_MS } };
+  if (known === undefined) return { shards, next: null, highest: shards, changesMs: [] };
+  const { next } = known;
+  if ((next?.shards ?? known.shards) === shards) return known;
+  const held: ShardsRecord =
+    next === null || nowMs < next.fromMs
+      ? { ...known, next: null }
+      : { ...known, shards: next.shards, next: null, changesMs: [...known.changesMs, next.fromMs].slice(-CHANGES_MAX) };
+  if (held.shards === shards) return held;
+  const highest = Math.max(held.highest, shards);
+  return { ...held, highest, next: { shards, fromMs: nowMs + PLACEMENT_DELAY_MS } };
 }
+
+/** Every moment at which the number changed or will, Unix ms, ascending. */
+export const changesOf = ({ changesMs, next }: ShardsRecord): readonly number[] =>
+  next === null ? changesMs : [...changesMs, next.fromMs];

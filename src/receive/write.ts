@@ -39,10 +39,12 @@ export interface WriteDeps {
   /** Whether the log wants to know which series come (a limit on active series). */
   readonly hashSeries: boolean;
   readonly nowMs: number;
-  /** How many shards the tenant has now; asked for when it is not known here, which only a request that has something to keep does. */
-  shards(tenant: string): number | Promise<number>;
-  /** Who leads a replica's cluster, asked before its request goes to several shards; null when it is the log that tells. */
-  readonly elect: ((tenant: string, replica: Replica) => Promise<string>) | null;
+  /** How many shards the tenant has now; null when that is not known here. */
+  shards(tenant: string): number | null;
+  /** The same, asked for. Only a request that has something to keep does. */
+  askShards(tenant: string): Promise<number>;
+  /** Who leads a replica's cluster: asked before its request goes to other shards than the first, whose log tells by itself. */
+  elect(tenant: string, replica: Replica): Promise<string>;
   /** Where HA pairs are told apart: who leads a cluster, as far as this Worker was told lately; null when it was not. */
   readonly leader: ((cluster: string) => string | null) | null;
   /** Appends all records or none to one shard; resolves when they are durable. */
@@ -136,20 +138,16 @@ export async function placed<T extends { readonly ok: unknown }>(
   deps: WriteDeps,
   accept: (shards: number) => T,
 ): Promise<T | Error> {
-  let shards = deps.shards(tenant);
-  if (typeof shards === 'number') return accept(shards);
+  const known = deps.shards(tenant);
+  if (known !== null) return accept(known);
   const judged = accept(1) as T & { readonly parts?: readonly unknown[] };
-  if (judged.ok !== true || judged.parts?.length === 0) {
-    // Nobody waits for it any more.
-    shards.catch(() => undefined);
-    return judged;
-  }
+  if (judged.ok !== true || judged.parts?.length === 0) return judged;
   try {
-    shards = await shards;
+    const shards = await deps.askShards(tenant);
+    return shards === 1 ? judged : accept(shards);
   } catch (error) {
     return error as Error;
   }
-  return shards === 1 ? judged : accept(shards);
 }
 
 const NOTHING = { samples: 0, histograms: 0, exemplars: 0 };
@@ -158,7 +156,7 @@ const NOTHING = { samples: 0, histograms: 0, exemplars: 0 };
 export async function append(accepted: Accepted, tenant: string, deps: WriteDeps): Promise<Answer> {
   const { parts, refused, message, replica } = accepted;
   let ofReplica = replica;
-  if (replica !== null && deps.elect !== null && parts.length > 0) {
+  if (replica !== null && parts.some(({ shard }) => shard > 0)) {
     const leader = await deps.elect(tenant, replica).catch((error: unknown) => error as Error);
     if (typeof leader !== 'string') return unreached(leader, deps);
     if (leader !== replica.replica) return followed({ ...accepted, replica, leader }, deps);

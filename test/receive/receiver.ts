@@ -31,6 +31,7 @@ export class Receiver {
   readonly families: FamilyMetadata[] = [];
   limits: ReceiveLimits = DEFAULT_RECEIVE_LIMITS;
   leader: ((cluster: string) => string | null) | null = null;
+  /** A promise is what is not known until it is asked for. */
   shards: number | Promise<number> = 1;
   result: AppendResult | Error = { ok: true };
 
@@ -38,8 +39,9 @@ export class Receiver {
   deps(): WriteDeps {
     return {
       hashSeries: false,
-      shards: () => this.shards,
-      elect: null,
+      shards: () => (typeof this.shards === 'number' ? this.shards : null),
+      askShards: () => Promise.resolve(this.shards),
+      elect: (_tenant, { replica }) => Promise.resolve(replica),
       leader: this.leader,
       limits: this.limits,
       nowMs: NOW,

@@ -5,6 +5,7 @@ import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
 import { accept, type Accepted } from '../../src/receive/accept.ts';
 import { DEFAULT_RECEIVE_LIMITS } from '../../src/receive/limits.ts';
 import {
+  changesOf,
   ONE_SHARD,
   PLACEMENT_DELAY_MS,
   placeSeries,
@@ -222,26 +223,32 @@ describe('the number of shards', () => {
   const number = (record: ShardsRecord, nowMs: number) => [shardsAt(record, nowMs), record.highest];
 
   it('is had at once by a tenant that is new, and else when every Worker knows of it', () => {
-    expect(wanted(undefined, 4, NOW)).toEqual({ shards: 4, next: null, highest: 4, sinceMs: 0 });
+    expect(wanted(undefined, 4, NOW)).toEqual({ shards: 4, next: null, highest: 4, changesMs: [] });
+    const first = NOW + PLACEMENT_DELAY_MS;
     let record = wanted(ONE_SHARD, 3, NOW);
-    expect(record.next).toEqual({ shards: 3, fromMs: NOW + PLACEMENT_DELAY_MS });
-    expect(number(record, NOW + PLACEMENT_DELAY_MS - 1)).toEqual([1, 3]);
-    expect(number(record, NOW + PLACEMENT_DELAY_MS)).toEqual([3, 3]);
+    expect(record.next).toEqual({ shards: 3, fromMs: first });
+    expect(number(record, first - 1)).toEqual([1, 3]);
+    expect(number(record, first)).toEqual([3, 3]);
     expect(wanted(record, 3, NOW + 5)).toBe(record);
-    const later = NOW + PLACEMENT_DELAY_MS + 1;
-    record = wanted(record, 3, later);
-    expect(record).toEqual({ shards: 3, next: null, highest: 3, sinceMs: NOW + PLACEMENT_DELAY_MS });
-    expect(wanted(record, 3, later + 1)).toBe(record);
-    record = wanted(record, 2, later + 2);
-    expect(number(record, later + 2)).toEqual([3, 3]);
-    expect(number(record, later + 2 + PLACEMENT_DELAY_MS)).toEqual([2, 3]);
+    expect(wanted(record, 3, first + 5)).toBe(record);
+    const second = first + 7 + PLACEMENT_DELAY_MS;
+    record = wanted(record, 1, first + 7);
+    expect(record).toEqual({ shards: 3, next: { shards: 1, fromMs: second }, highest: 3, changesMs: [first] });
+    expect([number(record, second - 1), number(record, second)]).toEqual([
+      [3, 3],
+      [1, 3],
+    ]);
+    expect(changesOf(record)).toEqual([first, second]);
   });
 
-  it('falls to one at once, may be taken back before it holds, and never forgets how many there were', () => {
-    const three: ShardsRecord = { shards: 3, next: null, highest: 3, sinceMs: 5 };
-    expect(wanted(three, 1, NOW)).toEqual({ shards: 1, next: null, highest: 3, sinceMs: NOW });
+  it('may be taken back before it holds; the highest is never forgotten', () => {
+    const three: ShardsRecord = { shards: 3, next: null, highest: 3, changesMs: [5] };
     const raised = wanted(three, 5, NOW);
     expect(wanted(raised, 3, NOW + 1)).toEqual({ ...three, highest: 5 });
+    expect(wanted(raised, 2, NOW + 1)).toMatchObject({ shards: 3, highest: 5, next: { shards: 2 } });
     expect(wanted(ONE_SHARD, 1, NOW)).toBe(ONE_SHARD);
+    let record = ONE_SHARD;
+    for (let i = 0; i < 100; i++) record = wanted(record, 1 + (i % 2), NOW + i * PLACEMENT_DELAY_MS);
+    expect(changesOf(record).length).toBeLessThan(40);
   });
 });
