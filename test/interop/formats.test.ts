@@ -10,9 +10,10 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { encodeFamilies, type TestFamily } from '../scrape/metric-family.ts';
 import { type Lab, freePort, get, test, waitUntil } from './harness.ts';
+import { histories } from './histories.ts';
 import { startNarthex } from './narthex.ts';
 import { messages, queryValue, startPrometheus } from './prometheus.ts';
-import { type Sample, difference, dump, select } from './promtool.ts';
+import { difference, dump, select } from './promtool.ts';
 
 interface Format {
   readonly job: string;
@@ -310,28 +311,12 @@ remote_write:
   const exemplars = await Promise.all(['narthex', 'prometheus'].map((by) => exemplarsOf(receiver.url, by)));
   await receiver.process.stop();
   const samples = await dump(3, receiver.dir);
-  const [ours, theirs] = ['narthex', 'prometheus'].map((by) => histories(select(samples, { by })));
+  const [ours, theirs] = ['narthex', 'prometheus'].map((by) => histories(select(samples, { by }), startMs));
   expect(theirs!.length).toBeGreaterThan(100);
   expect(difference(ours!, theirs!)).toEqual([]);
   expect(difference(exemplars[0]!, exemplars[1]!)).toEqual([]);
   expect(exemplars[1]!.length).toBeGreaterThan(5);
 });
-
-/** Of each series the values that it had one after the other, with their times where those are its own. How long a scrape took is not compared. */
-function histories(samples: readonly Sample[]): string[] {
-  const values = new Map<string, string[]>();
-  for (const { series, timestamp, value } of samples.toSorted((a, b) => a.timestamp - b.timestamp)) {
-    if (series.includes('"scrape_duration_seconds"') || series.includes('"scrape_series_added"')) continue;
-    const name = series.replace(/(, )?by="\w+"/, '');
-    const list = values.get(name) ?? [];
-    values.set(name, list);
-    // A negative zero loses its sign in the messages of Prometheus, which leave out what equals zero.
-    const bare = value === '-0' ? '0' : value;
-    const said = timestamp === startMs ? `${bare} @start` : bare;
-    if (list.at(-1) !== said) list.push(said);
-  }
-  return [...values].map(([name, list]) => `${name} ${list.join(' ')}`).sort();
-}
 
 /** Exemplars that a Prometheus holds; where one has no time of its own, it is not compared. */
 async function exemplarsOf(url: string, by: string): Promise<string[]> {

@@ -12,6 +12,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The programs in the cache that `peers.sh` fills. */
 export type Peer =
+  | 'blackbox_exporter'
+  | 'process_exporter'
+  | 'pushgateway'
   | 'prometheus-2'
   | 'promtool-2'
   | 'prometheus-3'
