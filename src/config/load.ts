@@ -250,11 +250,21 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
     // As many as a record of the log has at most: Prometheus' 2,000 would cost encoding most records again.
     maxSamplesPerSend: parsed.queue_config?.max_samples_per_send ?? REQUEST_LIMITS.samplesMax,
+    sendExemplars: parsed.send_exemplars ?? true,
+    sendNativeHistograms: parsed.send_native_histograms ?? true,
+    metadata: toMetadata(parsed.metadata_config),
     minShards: parsed.queue_config?.min_shards ?? DEFAULT_MIN_SHARDS,
     maxShards: parsed.queue_config?.max_shards ?? DEFAULT_MAX_SHARDS,
     sampleAgeLimitMs: parsed.queue_config?.sample_age_limit ?? 0,
     writeRelabelConfigs: (parsed.write_relabel_configs ?? []).map((rule) => toRelabel(rule, scheme)),
   };
+}
+
+/** An interval of 0 is none, as in Prometheus. */
+function toMetadata(parsed: ParsedRemoteWrite['metadata_config'] = {}): RemoteWriteConfig['metadata'] {
+  const intervalMs = parsed.send_interval ?? 60_000;
+  if (parsed.send === false || intervalMs === 0) return null;
+  return { intervalMs, maxSamplesPerSend: parsed.max_samples_per_send || 2_000 };
 }
 
 type ParsedCredentials = Pick<ParsedScrapeConfig, 'basic_auth' | 'authorization' | 'bearer_token'>;

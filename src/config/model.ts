@@ -237,6 +237,12 @@ export interface RemoteWriteConfig extends Credentials {
   readonly maxBackoffMs: number;
   /** A larger record is split, which costs encoding it again. */
   readonly maxSamplesPerSend: number;
+  /** False: exemplars are left out, which costs encoding again the records that have some. */
+  readonly sendExemplars: boolean;
+  /** False: native histograms are left out for a remote of 1.0, likewise; 2.0 always has them. */
+  readonly sendNativeHistograms: boolean;
+  /** How a remote of 1.0 gets metadata; null when not. */
+  readonly metadata: { readonly intervalMs: number; readonly maxSamplesPerSend: number } | null;
   /** Requests that may be under way at once, as far as the log's lanes and a run's connections allow. */
   readonly minShards: number;
   readonly maxShards: number;

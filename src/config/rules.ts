@@ -237,15 +237,12 @@ const HTTP_VERSION = 'Workers choose the HTTP version themselves';
 /** The same of scrapes. */
 const SCRAPE_NO_MEANING: readonly NoMeaning[] = [[['enable_http2'], HTTP_VERSION]];
 
-const METADATA = 'Remote Write 2.0 carries metadata with each series, and nothing is sent for it to a 1.0 remote';
 /** Keys of a remote that are right and mean nothing here: taken, so that a file works as it is, and said. */
 const NO_MEANING: readonly NoMeaning[] = [
   [['enable_http2'], HTTP_VERSION],
   [['failed_request_logging'], 'the page says why a request failed; what was in it is never written down'],
   [['queue_config', 'capacity'], 'there is no queue in memory: what is not sent yet waits in the log'],
   [['queue_config', 'batch_send_deadline'], 'samples are logged within 5s of their scrape, and sent from there'],
-  [['metadata_config', 'send_interval'], METADATA],
-  [['metadata_config', 'max_samples_per_send'], METADATA],
 ];
 
 function checkMeaning(section: Mapping, path: Path, meaningless: readonly NoMeaning[], report: Report): void {
@@ -262,17 +259,10 @@ function checkFailureLog(section: Mapping, path: Path, report: Report): void {
 }
 
 function checkSends(remote: Mapping, path: Path, report: Report): void {
-  const say = (keys: readonly string[], expected: string, hint: string): void =>
-    report([...path, ...keys], { expected, hint, level: 'warning', part: 'key' });
-  if (/^(n|no|off|false)$/i.test(String(remote['send_native_histograms']))) {
-    say(['send_native_histograms'], 'true', 'native histograms are part of what is logged, and are always sent');
-  }
-  if (/^(n|no|off|false)$/i.test(String(remote['send_exemplars']))) {
-    say(['send_exemplars'], 'true', 'exemplars are part of what is logged, and are always sent');
-  }
-  if (/^(n|no|off|false)$/i.test(String(mapping(remote['metadata_config'])['send']))) {
-    say(['metadata_config', 'send'], 'true', METADATA);
-  }
+  if (remote['protobuf_message'] === 'prometheus.WriteRequest') return;
+  if (!/^(n|no|off|false)$/i.test(String(remote['send_native_histograms']))) return;
+  const hint = 'Remote Write 2.0 always has native histograms; they are left out only where 1.0 is sent';
+  report([...path, 'send_native_histograms'], { expected: 'true', hint, level: 'warning' });
 }
 
 function checkBackoff(queue: Mapping, path: Path, report: Report): void {

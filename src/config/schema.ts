@@ -141,7 +141,7 @@ const queueConfig = mapping({
 const metadataConfig = mapping({
   send: z.optional(flag),
   send_interval: z.optional(duration),
-  max_samples_per_send: z.optional(whole),
+  max_samples_per_send: z.optional(positive),
 });
 
 const remoteWrite = mapping({

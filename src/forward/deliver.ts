@@ -7,15 +7,14 @@
 
 import type { RemoteWriteConfig } from '../config/model.ts';
 import { DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
-import { SnappyError, snappyLength } from '../encoding/snappy.ts';
+import { snappyCompress, SnappyError, snappyLength } from '../encoding/snappy.ts';
 import type { Outcome } from '../log/consumer.ts';
 import type { LogRecord } from '../log/log.ts';
 import type { Fetch, Random } from '../model/doors.ts';
 import { REQUEST_LIMITS } from '../model/request.ts';
 import type { Connections, Turn } from '../scrape/connections.ts';
 import type { LogDoor } from './door.ts';
-import { nextRequests, type Requests, type WriteRequest } from './requests.ts';
-import type { WriteRelabeler } from './relabel.ts';
+import { nextRequests, type Requests, type Terms, type WriteRequest } from './requests.ts';
 import { type Answer, decide, type Decision } from './retry.ts';
 import { send, type SendDoors } from './send.ts';
 
@@ -45,7 +44,7 @@ export type Memo = Readonly<Record<string, number>>;
 export interface Sender {
   readonly remote: RemoteWriteConfig;
   readonly isSelf: boolean;
-  readonly relabeler: WriteRelabeler;
+  readonly terms: Terms;
   readonly run: Run;
   readonly log: LogDoor;
   readonly doors: ForwardDoors;
@@ -81,7 +80,7 @@ export type Plan =
   | { readonly records: number; readonly requests: Requests; readonly schema: Schema };
 
 export async function planFor(records: readonly LogRecord[], sender: Sender): Promise<Plan> {
-  const { remote, relabeler, log, doors, memo } = sender;
+  const { remote, terms, log, doors, memo } = sender;
   const nowMs = doors.clock.now();
   const old = tooOld(remote, records, nowMs);
   if (old !== null) return old;
@@ -92,7 +91,7 @@ export async function planFor(records: readonly LogRecord[], sender: Sender): Pr
     (memo['samplesMaxUntilMs'] ?? 0) > nowMs ? memo['samplesMax']! : Infinity,
   );
   try {
-    const requests = nextRequests(records, schema, samplesMax, relabeler);
+    const requests = nextRequests(records, schema, samplesMax, terms);
     return { records: requests.records, requests, schema };
   } catch (error) {
     if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
@@ -141,7 +140,9 @@ export async function deliver(
     requestsMs: 0,
     requestsTimed: 0,
   };
-  const dropped: Record<string, number> = plan.samplesDropped > 0 ? { dropped_series: plan.samplesDropped } : {};
+  const dropped: Record<string, number> = {};
+  if (plan.samplesDropped > 0) dropped['dropped_series'] = plan.samplesDropped;
+  if (plan.histogramsDropped > 0) dropped['native_histograms_not_sent'] = plan.histogramsDropped;
   let lastError: string | null = null;
   for (const [i, request] of plan.requests.entries()) {
     const end = await post(request, schema, i === 0 ? records : [], sender);
@@ -166,7 +167,11 @@ export async function deliver(
     ...total,
     dropped,
     ...(total.sent > 0
-      ? { highestMs, histograms: sum(({ histograms }) => histograms), exemplars: sum(({ exemplars }) => exemplars) }
+      ? {
+          highestMs,
+          histograms: sum(({ histograms }) => histograms) - plan.histogramsDropped,
+          exemplars: sender.terms.without?.exemplars === true ? 0 : sum(({ exemplars }) => exemplars),
+        }
       : {}),
     ...(lastError === null ? {} : { error: lastError }),
   };
@@ -298,4 +303,25 @@ async function turnOf(sender: Sender): Promise<SendTurn | null> {
     },
     end: () => turn.end(),
   };
+}
+
+/**
+ * Sends the metadata that was gathered, in requests of their own, each tried once: what does not arrive is gathered again. A remote that fails is
+ * not asked.
+ */
+export async function sendMetadata(sender: Sender): Promise<void> {
+  const { remote, terms, doors } = sender;
+  if (terms.metadata === undefined || remote.metadata === null || !sender.healthy) return;
+  for (const message of terms.metadata.messages(remote.metadata.maxSamplesPerSend)) {
+    const turn = await turnOf(sender);
+    if (turn === null) return;
+    try {
+      const { answer } = await turn.send(1, snappyCompress(message), 0);
+      if (answer.status >= 200 && answer.status < 300) continue;
+      doors.warn(`remote ${remote.name}: metadata was not taken: status ${answer.status} ${answer.text}`);
+      return;
+    } finally {
+      turn.end();
+    }
+  }
 }

@@ -8,8 +8,10 @@
 import { decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
 import { toSchema } from '../encoding/remote-write/convert.ts';
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
+import { strip } from '../encoding/remote-write/strip.ts';
 import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
 import type { LogRecord } from '../log/log.ts';
+import type { MetadataOfRun } from './metadata.ts';
 import type { WriteRelabeler } from './relabel.ts';
 
 /** A message of the log's own is at most 640 KiB; a received one at most what the receiver allowed. */
@@ -32,25 +34,37 @@ export interface Requests {
   readonly requests: readonly WriteRequest[];
   /** Samples of the records that relabelling drops. */
   readonly samplesDropped: number;
+  /** Native histograms of them that the remote is not to get. */
+  readonly histogramsDropped: number;
+}
+
+/** What a remote is to get. */
+export interface Terms {
+  /** Its `write_relabel_configs`. */
+  readonly relabeler: WriteRelabeler;
+  /** Left out of what it gets; `histograms` in 1.0 only. */
+  readonly without?: { readonly exemplars: boolean; readonly histograms: boolean };
+  /** Gathers metadata from what is encoded as 1.0. */
+  readonly metadata?: MetadataOfRun;
 }
 
 /**
  * The requests for the first of `records`, and in 1.0 for as many after it as fit into one. `samplesMax` bounds a request, but a series is never
- * split. `relabeler` has a remote's `write_relabel_configs`. Throws DecodeError or SnappyError when the first record cannot be read.
+ * split. Throws DecodeError or SnappyError when the first record cannot be read.
  */
 export function nextRequests(
   records: readonly LogRecord[],
   schema: Schema,
   samplesMax: number,
-  relabeler: WriteRelabeler,
+  terms: Terms,
 ): Requests {
-  const relabelled = relabeler.relabel(records[0]!);
-  const first = relabelled.record;
-  let { samplesDropped } = relabelled;
-  if (first === null) return { records: 1, requests: [], samplesDropped };
-  const body = bodyFor(first, schema);
+  const prepared = prepare(records[0]!, schema, terms);
+  const first = prepared.record;
+  let { samplesDropped, histogramsDropped } = prepared;
+  if (first === null) return { records: 1, requests: [], samplesDropped, histogramsDropped };
+  const body = bodyFor(first, schema, terms);
   if (first.samples > samplesMax || body.byteLength > BODY_BYTES_MAX) {
-    return { records: 1, requests: split(body, schema, samplesMax), samplesDropped };
+    return { records: 1, requests: split(body, schema, samplesMax), samplesDropped, histogramsDropped };
   }
   const bodies = [body];
   let samples = first.samples;
@@ -58,34 +72,63 @@ export function nextRequests(
     let bytes = body.byteLength;
     for (const record of records.slice(1)) {
       if (samples + record.samples > samplesMax) break;
-      const more = readable(record, schema, relabeler);
+      const more = readable(record, schema, terms);
       if (more === null || bytes + more.body.byteLength > BODY_BYTES_MAX) break;
       bodies.push(more.body);
       bytes += more.body.byteLength;
       samples += more.samples;
       samplesDropped += more.samplesDropped;
+      histogramsDropped += more.histogramsDropped;
     }
   }
   const joined = bodies.length === 1 ? body : snappyConcat(bodies);
-  return { records: bodies.length, requests: [{ body: joined, samples, divisible: true }], samplesDropped };
+  const requests = [{ body: joined, samples, divisible: true }];
+  return { records: bodies.length, requests, samplesDropped, histogramsDropped };
+}
+
+interface Prepared {
+  /** In the schema that it has; null when nothing of it remains. */
+  readonly record: LogRecord | null;
+  readonly samplesDropped: number;
+  readonly histogramsDropped: number;
+}
+
+/** A record after `write_relabel_configs`, and without what the remote is not to get. */
+function prepare(record: LogRecord, schema: Schema, { relabeler, without }: Terms): Prepared {
+  const { record: rest, samplesDropped } = relabeler.relabel(record);
+  const kept = { record: rest, samplesDropped, histogramsDropped: 0 };
+  if (rest === null || without === undefined) return kept;
+  const exemplars = without.exemplars && rest.exemplars > 0;
+  const histograms = without.histograms && schema === 1 && rest.histograms > 0;
+  if (!exemplars && !histograms) return kept;
+  const decoded = decodeWrite(rest.schema, snappyUncompress(rest.body, MESSAGE_BYTES_MAX));
+  const { message, series, histogramsDropped } = strip(decoded, { exemplars, histograms });
+  const samples = rest.samples - histogramsDropped;
+  return {
+    record: series === 0 ? null : { ...rest, samples, body: snappyCompress(message) },
+    samplesDropped,
+    histogramsDropped,
+  };
 }
 
 /** The record's own bytes where the remote speaks its schema; else it is encoded again. */
-function bodyFor(record: LogRecord, schema: Schema): Uint8Array {
+function bodyFor(record: LogRecord, schema: Schema, { metadata }: Terms): Uint8Array {
   if (record.schema === schema) return record.body;
-  const message = snappyUncompress(record.body, MESSAGE_BYTES_MAX);
-  return snappyCompress(toSchema(decodeWrite(record.schema, message), schema));
+  const decoded = decodeWrite(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
+  const body = snappyCompress(toSchema(decoded, schema));
+  metadata?.gather(decoded);
+  return body;
 }
 
 /** Null for a record that cannot be read, or of which nothing remains: that is reported when it is the first. */
 function readable(
   record: LogRecord,
   schema: Schema,
-  relabeler: WriteRelabeler,
-): { readonly body: Uint8Array; readonly samples: number; readonly samplesDropped: number } | null {
+  terms: Terms,
+): (Omit<Prepared, 'record'> & { readonly body: Uint8Array; readonly samples: number }) | null {
   try {
-    const { record: rest, samplesDropped } = relabeler.relabel(record);
-    return rest === null ? null : { body: bodyFor(rest, schema), samples: rest.samples, samplesDropped };
+    const { record: rest, ...dropped } = prepare(record, schema, terms);
+    return rest === null ? null : { body: bodyFor(rest, schema, terms), samples: rest.samples, ...dropped };
   } catch {
     return null;
   }

@@ -7,9 +7,21 @@
 
 import type { RemoteWriteConfig } from '../config/model.ts';
 import { CONNECTIONS } from '../scrape/connections.ts';
-import { deliver, type ForwardDoors, leaseMs, outdated, type Plan, planFor, type Run, type Sender } from './deliver.ts';
+import {
+  deliver,
+  type ForwardDoors,
+  leaseMs,
+  outdated,
+  type Plan,
+  planFor,
+  type Run,
+  type Sender,
+  sendMetadata,
+} from './deliver.ts';
 import type { LogDoor, Next } from './door.ts';
+import { MetadataOfRun } from './metadata.ts';
 import { WriteRelabeler } from './relabel.ts';
+import type { Terms } from './requests.ts';
 import { Shards } from './shards.ts';
 import { type Group, Window } from './window.ts';
 
@@ -46,7 +58,22 @@ export async function forwardRound(plan: ForwardPlan, log: LogDoor, doors: Forwa
 
 async function forward(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: ForwardDoors): Promise<void> {
   const { clock } = doors;
-  const relabeler = new WriteRelabeler(remote.writeRelabelConfigs);
+  const startMs = clock.now();
+  const sender = await sendAll(remote, run, log, doors);
+  if (sender === null || remote.metadata === null) return;
+  // Runs last a minute or so: one that goes on over the end of an interval sends what it gathered.
+  const interval = (ms: number): number => Math.floor(ms / remote.metadata!.intervalMs);
+  if (interval(clock.now()) > interval(startMs)) await sendMetadata(sender);
+}
+
+/** Sends what is in the log until the run ends. What is known of the remote then; null when nothing was to be sent. */
+async function sendAll(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: ForwardDoors): Promise<Sender | null> {
+  const { clock } = doors;
+  const terms: Terms = {
+    relabeler: new WriteRelabeler(remote.writeRelabelConfigs),
+    without: { exemplars: !remote.sendExemplars, histograms: !remote.sendNativeHistograms },
+    ...(remote.metadata === null ? {} : { metadata: new MetadataOfRun() }),
+  };
   const isSelf = new URL(remote.url).hostname === SELF;
   const known = { healthy: true, hung: false, memo: {}, triedMs: 0, lookedMs: 0, reportAtMs: 0 };
   let sender: Sender | null = null;
@@ -54,16 +81,16 @@ async function forward(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors:
     let sleepMs = IDLE_MS;
     try {
       const next = await log.next(clock.now(), run.epoch, remote.name, leaseMs(remote), null);
-      if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) return;
+      if (next.kind === 'superseded' || outdated(run, next.wantedVersion)) return sender;
       if (next.kind === 'busy') sleepMs = Math.min(IDLE_MS, Math.max(0, next.untilMs - clock.now()));
       if (next.kind === 'records') {
         const { healthy, memo } = next;
         // Whether one that failed hung is not known: it has to wait for its connection until it answers.
-        sender ??= { ...known, remote, isSelf, relabeler, run, log, doors, healthy, hung: !healthy, memo };
+        sender ??= { ...known, remote, isSelf, terms, run, log, doors, healthy, hung: !healthy, memo };
         sender.memo = memo;
         doors.senders.add(sender);
         try {
-          if (!(await new Session(next, sender).run())) return;
+          if (!(await new Session(next, sender).run())) return sender;
         } finally {
           doors.senders.delete(sender);
         }
@@ -74,6 +101,7 @@ async function forward(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors:
     }
     await clock.sleepUntil(Math.min(run.endMs, clock.now() + sleepMs));
   }
+  return sender;
 }
 
 /** From the first records that wait until nothing does: reads on, sends as many groups at once as may be, acknowledges what is done in front. */

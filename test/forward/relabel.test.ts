@@ -78,7 +78,7 @@ describe.each<Schema>([1, 2])('write_relabel_configs, a record of schema %i', (s
 test('without rules, a record is sent as it is', () => {
   const it = record(SERIES);
   expect(relabeler().relabel(it)).toEqual({ record: it, samplesDropped: 0 });
-  expect(nextRequests([it], 2, 100, relabeler()).requests[0]!.body).toBe(it.body);
+  expect(nextRequests([it], 2, 100, { relabeler: relabeler() }).requests[0]!.body).toBe(it.body);
 });
 
 test('more series than are remembered are still right', () => {
@@ -99,23 +99,23 @@ describe('requests of relabelled records', () => {
     [1, 2],
   ])('log in %i, remote in %i', (log, remote) => {
     const records = [record(SERIES, log), record([['go_x', '1']], log), record(SERIES, log)];
-    const first = nextRequests(records, remote, 100, relabeler(DROP_GO));
+    const first = nextRequests(records, remote, 100, { relabeler: relabeler(DROP_GO) });
     // A record of which nothing remains ends what is joined.
     expect(first).toMatchObject({ records: 1, samplesDropped: 1, requests: [{ samples: 2 }] });
     expect(shown({ schema: remote, body: first.requests[0]!.body })).toEqual([
       '{__name__:a,x:1} 1',
       '{__name__:c,x:2} 3',
     ]);
-    const second = nextRequests(records.slice(1), remote, 100, relabeler(DROP_GO));
-    expect(second).toEqual({ records: 1, requests: [], samplesDropped: 1 });
+    const second = nextRequests(records.slice(1), remote, 100, { relabeler: relabeler(DROP_GO) });
+    expect(second).toMatchObject({ records: 1, requests: [], samplesDropped: 1 });
   });
 
   test('are joined in 1.0, and split, by what remains', () => {
-    const joined = nextRequests([record(SERIES, 1), record(SERIES, 1)], 1, 100, relabeler(DROP_GO));
+    const joined = nextRequests([record(SERIES, 1), record(SERIES, 1)], 1, 100, { relabeler: relabeler(DROP_GO) });
     expect(joined).toMatchObject({ records: 2, samplesDropped: 2, requests: [{ samples: 4 }] });
     expect(shown({ schema: 1, body: joined.requests[0]!.body })).toHaveLength(4);
-    expect(nextRequests([record(SERIES)], 2, 2, relabeler(DROP_GO)).requests).toHaveLength(1);
-    expect(nextRequests([record(SERIES)], 2, 1, relabeler(DROP_GO))).toMatchObject({
+    expect(nextRequests([record(SERIES)], 2, 2, { relabeler: relabeler(DROP_GO) }).requests).toHaveLength(1);
+    expect(nextRequests([record(SERIES)], 2, 1, { relabeler: relabeler(DROP_GO) })).toMatchObject({
       requests: [{ samples: 1 }, { samples: 1 }],
       samplesDropped: 1,
     });

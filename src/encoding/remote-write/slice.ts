@@ -23,7 +23,7 @@ interface Shape {
 }
 const EXEMPLAR: Shape = { refs: [1], nested: {} };
 const METADATA: Shape = { refs: [3, 4], nested: {} };
-const TIMESERIES: Shape = { refs: [1], nested: { 4: EXEMPLAR, 5: METADATA } };
+export const TIMESERIES: Shape = { refs: [1], nested: { 4: EXEMPLAR, 5: METADATA } };
 /** A series of 2.0, but for its labels. */
 export const SERIES_WITHOUT_LABELS: Shape = { ...TIMESERIES, without: [1], refs: [] };
 

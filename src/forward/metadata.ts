@@ -1,0 +1,98 @@
+/**
+ * Metadata for a remote of 1.0, which gets it in requests of its own (Prometheus, storage/remote/queue_manager.go, `AppendWatcherMetadata`). 2.0 records have it
+ * in each series: it is gathered from those that are encoded again anyway, and goes out when the run ends. A metric is looked at once a record.
+ */
+
+import type { Decoded } from '../encoding/remote-write/decoded.ts';
+import { familyName, nameLabel, textOf } from '../encoding/remote-write/metadata.ts';
+import { BYTES, Cursor, tagOf, VARINT } from '../encoding/protobuf-reader.ts';
+import { fieldSize, Writer } from '../encoding/protobuf-writer.ts';
+import { metricType } from '../model/metadata.ts';
+
+const SERIES_METADATA = tagOf(5, BYTES);
+const TYPE = tagOf(1, VARINT);
+const HELP_REF = tagOf(3, VARINT);
+const UNIT_REF = tagOf(4, VARINT);
+const REQUEST_METADATA = tagOf(3, BYTES);
+const FAMILY_NAME = tagOf(2, BYTES);
+const HELP = tagOf(4, BYTES);
+const UNIT = tagOf(5, BYTES);
+
+/** Families that are remembered, about 200 B each: more than the targets of a run expose. */
+const FAMILIES_MAX = 20_000;
+
+interface Family {
+  readonly type: number;
+  readonly help: string;
+  readonly unit: string;
+}
+
+export class MetadataOfRun {
+  readonly #families = new Map<string, Family>();
+
+  /** Takes what a 2.0 message says. */
+  gather(decoded: Decoded): void {
+    if (decoded.schema !== 2) return;
+    const { message, seriesStart, seriesEnd, valueStart, valueEnd, valueRef, symbolStart, symbolEnd } = decoded;
+    const seen = new Uint8Array(decoded.symbolCount);
+    const cursor = new Cursor(message);
+    const symbol = (ref: number): string => textOf(message, symbolStart[ref]!, symbolEnd[ref]!);
+    for (let s = 0; s < decoded.seriesCount; s++) {
+      const label = nameLabel(decoded, s);
+      if (label < 0 || seen[valueRef[label]!] === 1) continue;
+      const end = seriesEnd[s]!;
+      let type = 0;
+      let help = '';
+      let unit = '';
+      for (cursor.offset = seriesStart[s]!; cursor.offset < end;) {
+        const tag = cursor.tag(end);
+        if (tag !== SERIES_METADATA) {
+          cursor.skip(tag, end);
+          continue;
+        }
+        for (const stop = cursor.length(end); cursor.offset < stop;) {
+          const field = cursor.tag(stop);
+          if (field === TYPE) type = cursor.uint32(stop);
+          else if (field === HELP_REF) help = symbol(cursor.uint32(stop));
+          else if (field === UNIT_REF) unit = symbol(cursor.uint32(stop));
+          else cursor.skip(field, stop);
+        }
+      }
+      if (type === 0 && help === '' && unit === '') continue;
+      seen[valueRef[label]!] = 1;
+      const name = familyName(textOf(message, valueStart[label]!, valueEnd[label]!), metricType(type));
+      if (this.#families.size < FAMILIES_MAX || this.#families.has(name))
+        this.#families.set(name, { type, help, unit });
+    }
+  }
+
+  /** All that was gathered, as 1.0 messages of so many families at most; then it is forgotten. */
+  messages(familiesMax: number): Uint8Array<ArrayBuffer>[] {
+    const utf8 = new TextEncoder();
+    const messages: Uint8Array<ArrayBuffer>[] = [];
+    let out = new Writer();
+    let count = 0;
+    for (const [name, { type, help, unit }] of this.#families) {
+      const texts = [
+        [FAMILY_NAME, utf8.encode(name)],
+        [HELP, utf8.encode(help)],
+        [UNIT, utf8.encode(unit)],
+      ] as const;
+      const present = texts.filter(([, text]) => text.length > 0);
+      out.tag(REQUEST_METADATA);
+      out.uint32((type === 0 ? 0 : 2) + present.reduce((sum, [, text]) => sum + fieldSize(text.length), 0));
+      if (type !== 0) {
+        out.tag(TYPE);
+        out.uint32(type);
+      }
+      for (const [tag, text] of present) out.field(tag, text, 0, text.length);
+      if (++count % familiesMax === 0) {
+        messages.push(out.finish());
+        out = new Writer();
+      }
+    }
+    if (out.length > 0) messages.push(out.finish());
+    this.#families.clear();
+    return messages;
+  }
+}
