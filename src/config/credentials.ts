@@ -60,6 +60,7 @@ export const http = {
   oauth2: z.optional(oauth2),
   http_headers: z.optional(httpHeaders),
   follow_redirects: z.optional(flag),
+  enable_http2: z.optional(flag),
 };
 
 type Http = { readonly [K in keyof typeof http]?: z.infer<(typeof http)[K]> };

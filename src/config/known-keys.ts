@@ -20,7 +20,6 @@ export interface KnownKey {
 const NO_RULES = 'Narthex evaluates no rules and sends no alerts: keep this where the samples are written to';
 const NO_PROXY = 'Workers cannot fetch through a proxy';
 const NO_TLS = 'Workers decide about TLS themselves: versions, names and public certificate authorities';
-const NO_FILES = 'a Worker has no files';
 const NO_ZOOKEEPER = 'Workers cannot speak to ZooKeeper';
 const NO_MANAGER = 'Narthex has no secret manager';
 
@@ -36,20 +35,11 @@ function http(section: string): KnownKey[] {
   ];
 }
 
-/** Likewise for a service discovery. */
-function discovery(section: string): KnownKey[] {
-  return [...http(section), ...keys(section, 'never', 'Workers choose the HTTP version themselves', 'enable_http2')];
-}
-
 export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('', 'never', NO_RULES, 'rule_files alerting'),
   ...keys('', 'never', 'Narthex reads from no remote, like Prometheus in agent mode', 'remote_read'),
   ...keys('', 'never', 'Narthex has no local TSDB: the log and the blocks have their own limits', 'storage'),
   ...keys('', 'never', 'use the observability that Workers bring', 'tracing'),
-  ...keys('', 'never', 'there is no Go runtime', 'runtime'),
-
-  ...keys('global', 'never', NO_RULES, 'evaluation_interval rule_query_offset'),
-  ...keys('global', 'never', NO_FILES, 'query_log_file'),
 
   ...keys(
     'scrape_configs',
@@ -66,9 +56,9 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
 
   ...http('remote_write'),
   ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
-  ...discovery('http_sd_configs'),
-  ...discovery('consul_sd_configs'),
-  ...discovery('kubernetes_sd_configs'),
+  ...http('http_sd_configs'),
+  ...http('consul_sd_configs'),
+  ...http('kubernetes_sd_configs'),
   ...keys(
     'kubernetes_sd_configs',
     'never',

@@ -50,6 +50,7 @@ export function checkRules(tree: Tree, jobs: Jobs = new Map()): Problem[] {
   checkTimeout(global, ['global'], DEFAULT_INTERVAL_MS, report);
   checkProtocols(global, ['global'], report);
   checkFailureLog(global, ['global'], report);
+  checkMeaning(mapping(tree.value), [], GLOBAL_NO_MEANING, report);
   if (global['metric_name_validation_scheme'] === 'legacy') {
     for (const name of Object.keys(mapping(global['external_labels']))) {
       if (/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) continue;
@@ -122,6 +123,7 @@ function checkScrapes(tree: Tree, global: Mapping, file: string, jobs: Jobs, rep
         checkAuth(section, at, report);
         checkIdentity(section, at, report);
         checkHeaders(section, 'http_headers', at, report);
+        checkMeaning(section, at, SCRAPE_NO_MEANING, report);
       },
       warnIp: (at) => report(at, BARE_IP),
     });
@@ -234,7 +236,15 @@ function checkHeaders(section: Mapping, key: string, path: Path, report: Report)
 
 type NoMeaning = readonly [path: readonly string[], hint: string];
 const HTTP_VERSION = 'Workers choose the HTTP version themselves';
-/** The same of scrapes. */
+const NO_RULES = 'Narthex evaluates no rules: they stay where the samples are written to';
+/** Keys of a whole configuration that are right and mean nothing here. */
+const GLOBAL_NO_MEANING: readonly NoMeaning[] = [
+  [['runtime'], 'there is no Go runtime; the level of a log is chosen where it is read'],
+  [['global', 'evaluation_interval'], NO_RULES],
+  [['global', 'rule_query_offset'], NO_RULES],
+  [['global', 'query_log_file'], 'there is no query engine here'],
+];
+/** The same of scrapes and discoveries. */
 const SCRAPE_NO_MEANING: readonly NoMeaning[] = [[['enable_http2'], HTTP_VERSION]];
 
 /** Keys of a remote that are right and mean nothing here: taken, so that a file works as it is, and said. */

@@ -66,6 +66,9 @@ const global = mapping({
   metric_name_validation_scheme: z.optional(validationScheme),
   metric_name_escaping_scheme: z.optional(escapingScheme),
   external_labels: z.optional(labels),
+  evaluation_interval: z.optional(duration),
+  rule_query_offset: z.optional(duration),
+  query_log_file: z.optional(text),
   ...scrapeLimits,
   ...histograms,
 });
@@ -101,7 +104,6 @@ const scrapeConfig = mapping({
   ...histograms,
   native_histogram_bucket_limit: z.optional(whole),
   native_histogram_min_bucket_factor: z.optional(number),
-  enable_http2: z.optional(flag),
   ...http,
   static_configs: list(staticConfig),
   relabel_configs: list(relabelConfig),
@@ -187,7 +189,11 @@ const otlp = mapping({
   label_name_preserve_multiple_underscores: z.optional(flag),
 });
 
+/** Of a process that is not there. */
+const runtime = mapping({ gogc: z.optional(text), log_level: z.optional(text) });
+
 export const configSchema = mapping({
+  runtime: z.optional(runtime),
   global: z.optional(global),
   scrape_configs: list(scrapeConfig),
   scrape_config_files: list(configFile),
@@ -217,6 +223,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   ...DISCOVERY_SECTIONS,
   remote_write: Object.keys(remoteWrite.shape),
   otlp: Object.keys(otlp.shape),
+  runtime: Object.keys(runtime.shape),
   queue_config: Object.keys(queueConfig.shape),
   metadata_config: Object.keys(metadataConfig.shape),
   oauth2: Object.keys(oauth2.shape),
