@@ -23,6 +23,11 @@ const SERIES_EXEMPLAR = tagOf(3, BYTES);
 const SERIES_HISTOGRAM = tagOf(4, BYTES);
 
 const EXEMPLAR_LABEL = tagOf(1, BYTES);
+const EXEMPLAR_VALUE = tagOf(2, FIXED64);
+const EXEMPLAR_TIMESTAMP = tagOf(3, VARINT);
+
+/** MetricMetadata { type = 1, metric_family_name = 2, help = 4, unit = 5 }; there is no 3. */
+const METADATA = [tagOf(1, VARINT), tagOf(2, BYTES), tagOf(4, BYTES), tagOf(5, BYTES)];
 
 const LABEL_NAME = tagOf(1, BYTES);
 const LABEL_VALUE = tagOf(2, BYTES);
@@ -49,7 +54,9 @@ export function decodeV1(message: Uint8Array, out: Decoded): void {
         'this is an io.prometheus.write.v2.Request, sent as prometheus.WriteRequest: the proto parameter of Content-Type is missing',
       );
     } else {
-      cursor.skipOther(tag, end, 'WriteRequest', 1);
+      // Whatever others have in 2, which is reserved.
+      if (tag >>> 3 === 2) cursor.skip(tag, end);
+      else cursor.skipOther(tag, end, 'WriteRequest', 3);
     }
   }
 }
@@ -134,13 +141,18 @@ function checkExemplar(cursor: Cursor, end: number, label: LabelRange): void {
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === EXEMPLAR_LABEL) readLabel(cursor, cursor.length(end), label);
-    else cursor.skipOther(tag, end, 'Exemplar', 1);
+    else if (tag === EXEMPLAR_VALUE || tag === EXEMPLAR_TIMESTAMP) cursor.skip(tag, end);
+    else cursor.skipOther(tag, end, 'Exemplar', 3);
   }
 }
 
 /** Metadata too. */
 function checkMetadata(cursor: Cursor, end: number): void {
-  while (cursor.offset < end) cursor.skip(cursor.tag(end), end);
+  while (cursor.offset < end) {
+    const tag = cursor.tag(end);
+    if (METADATA.includes(tag) || tag >>> 3 === 3) cursor.skip(tag, end);
+    else cursor.skipOther(tag, end, 'MetricMetadata', 5);
+  }
 }
 
 /** A Sample. 2.0 has the same two fields, and a start timestamp that is passed over; 1.0 has nothing in its place. */

@@ -11,7 +11,7 @@
  * readers may trust them.
  */
 
-import { BYTES, Cursor, DecodeError, tagOf, VARINT } from '../protobuf-reader.ts';
+import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { BAD_ODD_REFS, BAD_REF } from './bad.ts';
 import type { Decoded } from './decoded.ts';
 import { readSample } from './v1.ts';
@@ -28,6 +28,9 @@ const SERIES_SAMPLE = tagOf(2, BYTES);
 const SERIES_HISTOGRAM = tagOf(3, BYTES);
 const SERIES_EXEMPLAR = tagOf(4, BYTES);
 const SERIES_METADATA = tagOf(5, BYTES);
+
+const EXEMPLAR_VALUE = tagOf(2, FIXED64);
+const EXEMPLAR_TIMESTAMP = tagOf(3, VARINT);
 
 const METADATA_TYPE = tagOf(1, VARINT);
 const METADATA_HELP_REF = tagOf(3, VARINT);
@@ -169,8 +172,10 @@ function readExemplar(cursor: Cursor, end: number, out: Decoded, series: number)
     } else if (tag === LABELS_REF) {
       checkRef(cursor.uint32(end), out, series);
       refs++;
-    } else {
+    } else if (tag === EXEMPLAR_VALUE || tag === EXEMPLAR_TIMESTAMP) {
       cursor.skip(tag, end);
+    } else {
+      cursor.skipOther(tag, end, 'Exemplar', 3);
     }
   }
   if (refs % 2 !== 0) out.bad[series] = BAD_ODD_REFS;
@@ -182,7 +187,9 @@ function readMetadata(cursor: Cursor, end: number, out: Decoded, series: number)
     if (tag === METADATA_TYPE) out.metadataType[series] = cursor.uint32(end);
     else if (tag === METADATA_HELP_REF) checkRef((out.helpRef[series] = cursor.uint32(end)), out, series);
     else if (tag === METADATA_UNIT_REF) checkRef((out.unitRef[series] = cursor.uint32(end)), out, series);
-    else cursor.skip(tag, end);
+    // There is no field 2.
+    else if (tag >>> 3 === 2) cursor.skip(tag, end);
+    else cursor.skipOther(tag, end, 'Metadata', 4);
   }
 }
 

@@ -77,7 +77,7 @@ function metricOf(fields: Fields, path: string): Metric {
     description: text(fields, 'description', path),
     unit: text(fields, 'unit', path),
     kind,
-    monotonic: data['isMonotonic'] === true,
+    monotonic: boolean(data, 'isMonotonic', path),
     temporality: typeof given === 'string' ? (TEMPORALITIES[given] ?? Number(given)) : Number(given ?? 0),
     points: kind === null ? [] : list(data, 'dataPoints', path).map(([point, path]) => pointOf(point, kind, path)),
   };
@@ -153,7 +153,7 @@ function anyValue(given: unknown, path: string, depth: number): AnyValue {
   if (depth > DEPTH_MAX) throw new DecodeError(`${path}: nested more than ${DEPTH_MAX} deep`);
   const fields = object(given, path);
   if (isPresent(fields['stringValue'])) return ofText(text(fields, 'stringValue', path));
-  if (isPresent(fields['boolValue'])) return ofPlain(String(fields['boolValue'] === true));
+  if (isPresent(fields['boolValue'])) return ofPlain(String(boolean(fields, 'boolValue', path)));
   if (isPresent(fields['intValue'])) return ofPlain(bigint(fields['intValue'], path).toString());
   if (isPresent(fields['doubleValue'])) return ofDouble(number(fields, 'doubleValue', path));
   if (isPresent(fields['bytesValue'])) return ofText(text(fields, 'bytesValue', path));
@@ -195,6 +195,13 @@ function text(fields: Fields, name: string, path: string): string {
   if (!isPresent(value)) return '';
   if (typeof value === 'string' && value.isWellFormed()) return value;
   throw new DecodeError(`${path}.${name} is not a text`);
+}
+
+function boolean(fields: Fields, name: string, path: string): boolean {
+  const value = fields[name];
+  if (!isPresent(value)) return false;
+  if (typeof value === 'boolean') return value;
+  throw new DecodeError(`${path}.${name} is not a boolean`);
 }
 
 const number = (fields: Fields, name: string, path: string): number =>

@@ -39,13 +39,17 @@ const KINDS: ReadonlyMap<number, MetricKind> = new Map([
   [tagOf(11, BYTES), 'summary'],
 ]);
 
-/** Fields that kinds of data points have at different places. */
-const PLACES: Readonly<Record<MetricKind, { attributes: number; flags: number; exemplars: number | null }>> = {
-  gauge: { attributes: 7, flags: 8, exemplars: 5 },
-  sum: { attributes: 7, flags: 8, exemplars: 5 },
-  histogram: { attributes: 9, flags: 10, exemplars: 8 },
-  exponential_histogram: { attributes: 1, flags: 10, exemplars: 11 },
-  summary: { attributes: 7, flags: 8, exemplars: null },
+const KIND_FIELDS: ReadonlySet<number> = new Set([...KINDS.keys()].map((tag) => tag >>> 3));
+
+/** Fields that kinds of data points have at different places, and the last one that is read. */
+const PLACES: Readonly<
+  Record<MetricKind, { attributes: number; flags: number; exemplars: number | null; last: number }>
+> = {
+  gauge: { attributes: 7, flags: 8, exemplars: 5, last: 8 },
+  sum: { attributes: 7, flags: 8, exemplars: 5, last: 8 },
+  histogram: { attributes: 9, flags: 10, exemplars: 8, last: 10 },
+  exponential_histogram: { attributes: 1, flags: 10, exemplars: 11, last: 11 },
+  summary: { attributes: 7, flags: 8, exemplars: null, last: 8 },
 };
 
 const NO_BUCKETS: Buckets = { offset: 0, counts: [] };
@@ -114,7 +118,8 @@ class Reader {
       if (tag === tagOf(1, BYTES)) text.name = this.#string(cursor.length(end));
       else if (tag === tagOf(2, BYTES)) text.description = this.#string(cursor.length(end));
       else if (tag === tagOf(3, BYTES)) text.unit = this.#string(cursor.length(end));
-      else if (data === undefined) cursor.skip(tag, end);
+      else if (data === undefined)
+        this.#skip(tag, end, 'Metric', 1, tag >>> 3 < 5 ? 3 : KIND_FIELDS.has(tag >>> 3) ? Infinity : 0);
       else {
         // One of: the last counts.
         if (kind !== data) points = [];
@@ -125,7 +130,8 @@ class Reader {
           if (inner === tagOf(1, BYTES)) points.push(this.#point(cursor.length(stop), data));
           else if (inner === tagOf(2, VARINT)) temporality = cursor.uint32(stop);
           else if (inner === tagOf(3, VARINT)) monotonic = cursor.uint32(stop) !== 0;
-          else cursor.skip(inner, stop);
+          else
+            this.#skip(inner, stop, 'the data of Metric', 1, data === 'sum' ? 3 : data.endsWith('histogram') ? 2 : 1);
         }
       }
     }
@@ -169,7 +175,7 @@ class Reader {
       else if (isExponential && tag === tagOf(8, BYTES)) exponential.positive = this.#buckets(cursor.length(end));
       else if (isExponential && tag === tagOf(9, BYTES)) exponential.negative = this.#buckets(cursor.length(end));
       else if (kind === 'summary' && tag === tagOf(6, BYTES)) quantiles.push(this.#quantile(cursor.length(end)));
-      else cursor.skip(tag, end);
+      else this.#skip(tag, end, 'a data point', isExponential ? 1 : 2, places.last);
     }
     // A summary always has a sum, a histogram may have none.
     if (kind === 'summary') point.sum ??= 0;
@@ -195,7 +201,7 @@ class Reader {
       else if (tag === tagOf(2, BYTES)) {
         for (const stop = cursor.length(end); cursor.offset < stop;) this.#push(counts, this.#uint64(stop));
       } else if (tag === tagOf(2, VARINT)) this.#push(counts, this.#uint64(end));
-      else cursor.skip(tag, end);
+      else this.#skip(tag, end, 'Buckets', 1, 2);
     }
     return { offset, counts };
   }
@@ -213,7 +219,7 @@ class Reader {
       else if (tag === tagOf(4, BYTES)) exemplar.spanId = idText(this.#hex(cursor.length(end)), 8, 'a span_id');
       else if (tag === tagOf(5, BYTES)) exemplar.traceId = idText(this.#hex(cursor.length(end)), 16, 'a trace_id');
       else if (tag === tagOf(7, BYTES)) attributes.push(this.#attribute(cursor.length(end)));
-      else cursor.skip(tag, end);
+      else this.#skip(tag, end, 'Exemplar', 2, 7);
     }
     return { ...exemplar, attributes };
   }
@@ -246,7 +252,7 @@ class Reader {
       const tag = cursor.tag(end);
       if (tag === tagOf(1, FIXED64)) pair[0] = this.#double(end);
       else if (tag === tagOf(2, FIXED64)) pair[1] = this.#double(end);
-      else cursor.skip(tag, end);
+      else this.#skip(tag, end, 'ValueAtQuantile', 1, 2);
     }
     return pair;
   }
@@ -290,9 +296,18 @@ class Reader {
         const stop = cursor.length(end);
         value = ofText(base64(cursor.bytes.subarray(cursor.offset, stop)));
         cursor.offset = stop;
-      } else cursor.skip(tag, end);
+      } else this.#skip(tag, end, 'AnyValue', 1, 7);
     }
     return value;
+  }
+
+  /** Passes over a field that is not read. All of [first, last] are: one of those has another wire type here, which is an error, as in Go. */
+  #skip(tag: number, end: number, message: string, first: number, last: number): void {
+    const field = tag >>> 3;
+    if (field >= first && field <= last) {
+      throw new DecodeError(`wire type ${tag & 7} of field ${field} of ${message} before byte ${this.#cursor.offset}`);
+    }
+    this.#cursor.skip(tag, end);
   }
 
   /** Reads a message whose fields of interest are all of bytes. */
@@ -302,8 +317,8 @@ class Reader {
     while (cursor.offset < end) {
       const tag = cursor.tag(end);
       const read = known[tag];
-      if (read === undefined) cursor.skip(tag, end);
-      else read(cursor.length(end));
+      if (read !== undefined) read(cursor.length(end));
+      else this.#skip(tag, end, 'a message', tag >>> 3, known[tagOf(tag >>> 3, BYTES)] === undefined ? 0 : tag >>> 3);
     }
   }
 
