@@ -27,6 +27,8 @@ export class Said {
   readonly #texts = new Interner();
   readonly #tuples = new TupleInterner(0);
   readonly #tuple = new Uint32Array(4);
+  /** Of the message at hand, by the symbol of a metric's name: the series that said something of it last, from 1 on. */
+  #saidBy = new Uint32Array(1024);
   readonly #families = new Map<string, FamilyMetadata>();
   /** Families beyond the bounds. */
   leftOut = 0;
@@ -45,22 +47,33 @@ export class Said {
     this.leftOut += Math.max(0, decoded.metadataCount - FAMILIES_MAX);
   }
 
-  /** Series next to each other are mostly of one metric; what the one before said is not looked up again. */
+  /** Most series say what one before them in the message said of the same metric: that is not looked up again. */
   #series(decoded: Decoded): void {
-    const { metadataType, helpRef, unitRef, valueRef, bad } = decoded;
-    let last = -1;
-    let lastName = -1;
-    for (let s = 0; s < decoded.seriesCount; s++) {
-      const [type, help, unit] = [metadataType[s]!, helpRef[s]!, unitRef[s]!];
-      if ((type === 0 && help === 0 && unit === 0) || bad[s] !== 0) continue;
-      const label = nameLabel(decoded, s);
-      if (label < 0) continue;
-      const name = valueRef[label]!;
-      if (name === lastName && metadataType[last] === type && helpRef[last] === help && unitRef[last] === unit)
-        continue;
-      last = s;
-      lastName = name;
-      this.#symbols(decoded, name, type, help, unit);
+    const { metadataType, helpRef, unitRef, nameRef, valueRef, labelEnd, bad, symbolCount } = decoded;
+    if (symbolCount > this.#saidBy.length) this.#saidBy = new Uint32Array(2 * symbolCount);
+    const saidBy = this.#saidBy.fill(0, 0, symbolCount);
+    // The reference of `__name__`: mostly one in a message.
+    let known = -1;
+    for (let s = 0, label = 0; s < decoded.seriesCount; s++) {
+      const end = labelEnd[s]!;
+      const type = metadataType[s]!;
+      const help = helpRef[s]!;
+      const unit = unitRef[s]!;
+      if ((type !== 0 || help !== 0 || unit !== 0) && bad[s] === 0) {
+        let at = label;
+        while (at < end && nameRef[at] !== known) at++;
+        if (at === end) at = nameLabel(decoded, s);
+        if (at >= 0) {
+          known = nameRef[at]!;
+          const name = valueRef[at]!;
+          const before = saidBy[name]! - 1;
+          if (before < 0 || metadataType[before] !== type || helpRef[before] !== help || unitRef[before] !== unit) {
+            saidBy[name] = s + 1;
+            this.#symbols(decoded, name, type, help, unit);
+          }
+        }
+      }
+      label = end;
     }
   }
 
