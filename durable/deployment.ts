@@ -14,6 +14,7 @@ import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { LeaderCache, type Replica } from '../src/receive/ha.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
+import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
@@ -31,6 +32,8 @@ const SNAPSHOT_MS = 15_000;
 const OTLP_CONFIG_MS = 10_000;
 let otlp: { readonly config: OtlpConfig; readonly untilMs: number } | null = null;
 
+/** For the bodies that this isolate holds. */
+const room = new Room();
 /** Counted in this isolate's memory only. */
 const counts: Record<string, number> = {};
 /** How many shards tenants have, as this isolate was told; the director knows of them then. */
@@ -85,6 +88,8 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
     limits: settings.receive,
     hashSeries: settings.shard.seriesMax !== null,
     nowMs,
+    random: Math.random,
+    room,
     count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
     shards: (to) => knownShards(to, settings.shards, nowMs),
     askShards: (to) => askShards(env, to, settings.shards, nowMs),

@@ -1,7 +1,19 @@
 import { concat } from '../model/bytes.ts';
 
-/** The body of a request, or null when it is longer than `bytesMax`; never holds more than that and one piece. */
-export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array | null> {
+/** There is no room for more of the body now. */
+export class NoRoomError extends Error {
+  override readonly name = 'NoRoomError';
+}
+
+/**
+ * The body of a request, or null when it is longer than `bytesMax`; never holds more than that and one piece. `take` is asked for each piece: when it
+ * says no, the rest is not read, and NoRoomError thrown.
+ */
+export async function readBody(
+  request: Request,
+  bytesMax: number,
+  take: (bytes: number) => boolean = () => true,
+): Promise<Uint8Array | null> {
   if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null;
   const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
   if (reader === undefined) return new Uint8Array(0);
@@ -14,6 +26,10 @@ export async function readBody(request: Request, bytesMax: number): Promise<Uint
     if (size > bytesMax) {
       await reader.cancel();
       return null;
+    }
+    if (!take(value.byteLength)) {
+      await reader.cancel();
+      throw new NoRoomError('no room');
     }
     parts.push(value);
   }

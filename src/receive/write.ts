@@ -8,12 +8,14 @@
  */
 
 import type { Schema } from '../encoding/remote-write/decoded.ts';
-import { readBody } from '../http/body.ts';
+import { NoRoomError, readBody } from '../http/body.ts';
+import type { Random } from '../model/doors.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
 import { accept, type Accepted, type Followed, type ReceivedRecord } from './accept.ts';
 import type { Replica } from './ha.ts';
 import type { ReceiveLimits } from './limits.ts';
 import { negotiate } from './negotiate.ts';
+import type { Held, Room } from './room.ts';
 
 export type { ReceivedRecord };
 
@@ -39,6 +41,9 @@ export interface WriteDeps {
   /** Whether the log wants to know which series come (a limit on active series). */
   readonly hashSeries: boolean;
   readonly nowMs: number;
+  readonly random: Random;
+  /** For the bodies that are held at once. */
+  readonly room: Room;
   /** How many shards the tenant has now; null when that is not known here. */
   shards(tenant: string): number | null;
   /** The same, asked for. Only a request that has something to keep does. */
@@ -63,7 +68,7 @@ export interface AboutRecords {
   readonly replica: Replica | null;
 }
 
-/** How long a sender should wait when the log cannot be reached at all. */
+/** How long a sender should wait when the log cannot be reached at all, or there is no room: so long at least, at most twice. */
 const RETRY_AFTER_S = 5;
 
 export interface Answer {
@@ -76,7 +81,8 @@ export interface Answer {
 
 /** Never rejects because of what came in; a body that cannot be read is answered too. */
 export async function handleWrite(request: Request, tenant: string, deps: WriteDeps): Promise<Response> {
-  const { schema, answer } = await write(request, tenant, deps);
+  const held = deps.room.enter();
+  const { schema, answer } = await write(request, tenant, deps, held).finally(() => held.leave());
   deps.count(`requests:${answer.status}`);
   const headers = new Headers(answer.headers);
   if (schema === 2) {
@@ -94,6 +100,7 @@ async function write(
   request: Request,
   tenant: string,
   deps: WriteDeps,
+  held: Held,
 ): Promise<{ readonly schema: Schema | null; readonly answer: Answer }> {
   const refuse = (schema: Schema | null, cause: string, answer: Answer) => {
     deps.count(`refused_requests:${cause}`);
@@ -110,8 +117,9 @@ async function write(
 
   let body: Uint8Array | null;
   try {
-    body = await readBody(request, bodyBytesMax);
+    body = await readBody(request, bodyBytesMax, held.take);
   } catch (error) {
+    if (error instanceof NoRoomError) return refuse(schema, 'no_room', noRoom(deps));
     return refuse(schema, 'body', { status: 400, message: `the body ended before its end: ${String(error)}` });
   }
   if (body === null) {
@@ -222,8 +230,16 @@ function comeAgain(failed: readonly NotAppended[], parts: number): Answer {
 
 function unreached(error: unknown, deps: WriteDeps): Answer {
   deps.count('append_failed');
-  return comeAgain([notReached(error)], 1);
+  return comeAgain([notReached(error, deps)], 1);
 }
+
+/** The answer when as many bodies are held as may be. */
+export function noRoom(deps: WriteDeps): Answer {
+  const message = 'the receiver holds as many bytes of requests as it may at once; send it again';
+  return comeAgain([{ ok: false, status: 503, retryAfterS: retryAfterS(deps), message }], 1);
+}
+
+const retryAfterS = ({ random }: WriteDeps): number => RETRY_AFTER_S + Math.floor(random() * (RETRY_AFTER_S + 1));
 
 /**
  * 202, as Mimir answers the replica that is not taken. Its samples count as written: they are there, from the other one, and a sender that is told of
@@ -244,13 +260,13 @@ async function settled(deps: WriteDeps, call: () => Promise<AppendResult>): Prom
     return await call();
   } catch (error) {
     deps.count('append_failed');
-    return notReached(error);
+    return notReached(error, deps);
   }
 }
 
-const notReached = (error: unknown): NotAppended => ({
+const notReached = (error: unknown, deps: WriteDeps): NotAppended => ({
   ok: false,
   status: 503,
-  retryAfterS: RETRY_AFTER_S,
+  retryAfterS: retryAfterS(deps),
   message: `the log did not take it: ${String(error)}`,
 });

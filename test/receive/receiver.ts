@@ -5,6 +5,7 @@ import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
 import type { FamilyMetadata } from '../../src/model/metadata.ts';
 import { DEFAULT_RECEIVE_LIMITS, type ReceiveLimits } from '../../src/receive/limits.ts';
+import { Room } from '../../src/receive/room.ts';
 import { type AppendResult, handleWrite, type ReceivedRecord, type WriteDeps } from '../../src/receive/write.ts';
 import { type PlainSeries, plain } from '../encoding/remote-write/cases.ts';
 import { double, type Series1, type Series2, v1, v2 } from '../encoding/remote-write/oracle.ts';
@@ -31,6 +32,7 @@ export class Receiver {
   readonly families: FamilyMetadata[] = [];
   limits: ReceiveLimits = DEFAULT_RECEIVE_LIMITS;
   leader: ((cluster: string) => string | null) | null = null;
+  room = new Room();
   /** A promise is what is not known until it is asked for. */
   shards: number | Promise<number> = 1;
   result: AppendResult | Error = { ok: true };
@@ -39,6 +41,8 @@ export class Receiver {
   deps(): WriteDeps {
     return {
       hashSeries: false,
+      random: () => 0,
+      room: this.room,
       shards: () => (typeof this.shards === 'number' ? this.shards : null),
       askShards: () => Promise.resolve(this.shards),
       elect: (_tenant, { replica }) => Promise.resolve(replica),

@@ -9,9 +9,10 @@ import type { OtlpConfig } from '../../config/model.ts';
 import { DecodeError } from '../../encoding/protobuf-reader.ts';
 import { RequestBuilder } from '../../encoding/remote-write/builder.ts';
 import { Writer } from '../../encoding/protobuf-writer.ts';
-import { readBody } from '../../http/body.ts';
+import { NoRoomError, readBody } from '../../http/body.ts';
 import { acceptMessage } from '../accept.ts';
-import { append, followed, placed, type WriteDeps } from '../write.ts';
+import type { Held } from '../room.ts';
+import { append, followed, noRoom, placed, type WriteDeps } from '../write.ts';
 import { decodeOtlpJson, JSON_BYTES_MAX } from './json.ts';
 import { type ResourceMetrics, TooManyObjectsError } from './model.ts';
 import { decodeOtlp } from './protobuf.ts';
@@ -34,7 +35,8 @@ interface Answer {
 
 export async function handleOtlp(request: Request, tenant: string, deps: OtlpDeps): Promise<Response> {
   const type = typeOf(request.headers);
-  const answer = await write(request, type, tenant, deps);
+  const held = deps.room.enter();
+  const answer = await write(request, type, tenant, deps, held).finally(() => held.leave());
   deps.count(`otlp_requests:${answer.status}`);
   const headers = new Headers(answer.headers);
   headers.set('Content-Type', type ?? 'text/plain; charset=utf-8');
@@ -46,7 +48,7 @@ function typeOf(headers: Headers): Type | null {
   return type === 'application/x-protobuf' || type === 'application/json' ? type : null;
 }
 
-async function write(request: Request, type: Type | null, tenant: string, deps: OtlpDeps): Promise<Answer> {
+async function write(request: Request, type: Type | null, tenant: string, deps: OtlpDeps, held: Held): Promise<Answer> {
   const refuse = (cause: string, status: number, message: string, headers = {}): Answer => {
     deps.count(`refused_requests:${cause}`);
     return { status, message, headers };
@@ -74,16 +76,20 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
     type === 'application/json' ? Math.min(JSON_BYTES_MAX, limits.messageBytesMax) : limits.messageBytesMax;
   let message: Uint8Array | null;
   try {
-    message = await readBody(request, limits.bodyBytesMax);
-    if (message !== null && encoding === 'gzip') message = await gunzip(message, bytesMax);
+    message = await readBody(request, limits.bodyBytesMax, held.take);
+    if (message !== null && encoding === 'gzip') message = await gunzip(message, bytesMax, held.take);
   } catch (error) {
+    if (error instanceof NoRoomError) {
+      const { status, message, headers } = noRoom(deps);
+      return refuse('no_room', status, message!, headers);
+    }
     return refuse('body', 400, `the body cannot be read: ${String(error)}`);
   }
   if (message === null || message.byteLength > bytesMax) {
     return refuse(
       'too_large',
       413,
-      `the body is larger than ${limits.bodyBytesMax} B, or than ${bytesMax} B uncompressed; send smaller batches`,
+      `the body is larger than ${limits.bodyBytesMax} B (body_size_limit in NARTHEX_LIMITS), or than ${bytesMax} B uncompressed (${bytesMax < limits.messageBytesMax ? 'what is taken as JSON; protobuf may have more' : 'uncompressed_size_limit'}); send smaller batches`,
     );
   }
 
@@ -132,11 +138,16 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
   return reasons.length === 0 ? { status: 200 } : { status: 200, rejected, message: reasons.join('\n') };
 }
 
-async function gunzip(body: Uint8Array, bytesMax: number): Promise<Uint8Array | null> {
+async function gunzip(
+  body: Uint8Array,
+  bytesMax: number,
+  take: (bytes: number) => boolean,
+): Promise<Uint8Array | null> {
   const stream = new Blob([body as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream('gzip'));
   return await readBody(
     new Request('http://body/', { method: 'POST', body: stream as ReadableStream, ...HALF }),
     bytesMax,
+    take,
   );
 }
 
