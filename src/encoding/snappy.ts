@@ -169,7 +169,7 @@ function decodeElements(src: Uint8Array, start: number, dst: Uint8Array): void {
 const lengthMax = (length: number): number => 32 + length + Math.ceil(length / 6) + 16;
 
 /** A copy reaches back less than this: offsets take two bytes. */
-const WINDOW = 1 << 16;
+export const WINDOW = 1 << 16;
 const TABLE_BITS_MIN = 8;
 const TABLE_BITS_MAX = 14;
 /** Where four bytes with a hash were last seen. Scratch of one call: what a call uses of it is made empty at its begin. */
@@ -258,6 +258,13 @@ function writeLiteral(
   start: number,
   length: number,
 ): number {
+  const op = writeLiteralHead(dst, start, length);
+  copyLiteral(src, from, ip, dst, to, op, length);
+  return op + length;
+}
+
+/** What stands before the bytes of a literal, at most 5 bytes. */
+export function writeLiteralHead(dst: Uint8Array, start: number, length: number): number {
   let op = start;
   const n = length - 1;
   if (n < 60) {
@@ -267,12 +274,11 @@ function writeLiteral(
     dst[op++] = (59 + bytes) << 2;
     for (let i = 0; i < bytes; i++) dst[op++] = n >>> (8 * i);
   }
-  copyLiteral(src, from, ip, dst, to, op, length);
-  return op + length;
+  return op;
 }
 
-/** Copy elements: 64 bytes each at most, and none of the rest below 4, since only 4 and more have a short form. */
-function writeCopy(dst: Uint8Array, start: number, offset: number, length: number): number {
+/** Copy elements for a length of 4 or more: 64 bytes each at most, and none of the rest below 4, since only 4 and more have a short form. */
+export function writeCopy(dst: Uint8Array, start: number, offset: number, length: number): number {
   let op = start;
   let rest = length;
   while (rest > 64) {

@@ -6,7 +6,7 @@
  */
 
 import { decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
-import { toSchema } from '../encoding/remote-write/convert.ts';
+import { toSchemaBlock } from '../encoding/remote-write/convert.ts';
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
 import { strip } from '../encoding/remote-write/strip.ts';
 import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
@@ -115,7 +115,7 @@ function prepare(record: LogRecord, schema: Schema, { relabeler, without }: Term
 function bodyFor(record: LogRecord, schema: Schema, { metadata }: Terms): Uint8Array {
   if (record.schema === schema) return record.body;
   const decoded = decodeWrite(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
-  const body = snappyCompress(toSchema(decoded, schema));
+  const body = toSchemaBlock(decoded, schema);
   metadata?.gather(decoded);
   return body;
 }

@@ -8,7 +8,9 @@
 
 import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
+import { snappyCompress } from '../snappy.ts';
 import { badText } from './bad.ts';
+import { blockV1 } from './block-v1.ts';
 import type { Decoded, Schema } from './decoded.ts';
 import { SymbolTable } from './symbols.ts';
 import { type LabelRange, newLabelRange, readLabel } from './v1.ts';
@@ -32,9 +34,26 @@ const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
  */
 export function toSchema(decoded: Decoded, schema: Schema): Uint8Array {
   if (decoded.schema === schema) return decoded.message;
+  checkBad(decoded);
+  return schema === 1 ? toV1(decoded) : toV2(decoded);
+}
+
+/** The same, compressed. What a scrape becomes for a remote that speaks 1.0 goes a way of its own. */
+export function toSchemaBlock(decoded: Decoded, schema: Schema): Uint8Array<ArrayBuffer> {
+  if (decoded.schema !== 2 || schema !== 1 || decoded.histogramCount > 0)
+    return snappyCompress(toSchema(decoded, schema));
+  checkBad(decoded);
+  const hasExemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).some((count) => count > 0);
+  if (!hasExemplars) return blockV1(decoded, null);
+  return blockV1(decoded, (out, s) => {
+    if (hasMore(decoded, s))
+      copyMore(out, decoded, s, V2, V1, (one, start, end) => exemplarToV1(one, decoded, start, end));
+  });
+}
+
+function checkBad(decoded: Decoded): void {
   const bad = decoded.bad.subarray(0, decoded.seriesCount).findIndex((code) => code !== 0);
   if (bad >= 0) throw new DecodeError(`series ${bad}: ${badText(decoded.bad[bad]!)}`);
-  return schema === 1 ? toV1(decoded) : toV2(decoded);
 }
 
 function toV1(decoded: Decoded): Uint8Array {

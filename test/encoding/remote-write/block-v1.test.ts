@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import snappyjs from 'snappyjs';
+import { describe, expect, it } from 'vitest';
+import { RequestBuilder } from '../../../src/encoding/remote-write/builder.ts';
+import { toSchema, toSchemaBlock } from '../../../src/encoding/remote-write/convert.ts';
+import { DecodeError, decodeWrite } from '../../../src/encoding/remote-write/decoded.ts';
+import { snappyLength, snappyUncompress } from '../../../src/encoding/snappy.ts';
+import { messages } from '../../bench/workload.ts';
+import { asV2, cases } from './cases.ts';
+import { type Bits, v2 } from './oracle.ts';
+
+const BYTES_MAX = 1 << 28;
+
+function bitsOf(value: number): Bits {
+  const [low, high] = new Uint32Array(Float64Array.of(value).buffer);
+  return { low: low!, high: high!, unsigned: true };
+}
+
+/** The block of a 2.0 message, after it was shown to hold what the converted message does, to snappyjs too. */
+function checked(message: Uint8Array): Uint8Array {
+  const block = toSchemaBlock(decodeWrite(2, message), 1);
+  const wanted = toSchema(decodeWrite(2, message), 1);
+  expect(snappyLength(block)).toBe(wanted.length);
+  expect(Buffer.compare(snappyUncompress(block, BYTES_MAX), wanted)).toBe(0);
+  if (wanted.length > 0) expect(Buffer.compare(snappyjs.uncompress(block), wanted)).toBe(0);
+  expect(block.buffer.byteLength).toBe(block.byteLength);
+  return block;
+}
+
+describe('2.0 → compressed 1.0', () => {
+  it('any message, with exemplars and histograms', () => {
+    fc.assert(
+      fc.property(cases, (all) => void checked(v2.encode(asV2(all)))),
+      { numRuns: 300 },
+    );
+  });
+
+  const value = fc.oneof(fc.nat({ max: 300 }), fc.double(), fc.constantFrom(0, -0, 1, 2 ** 40, 1e300));
+  const label = fc.record({
+    name: fc.constantFrom('a', 'le', 'handler', 'a_long_name_of_a_label'),
+    value: fc.oneof(fc.constantFrom('a', 'le', '/api/v1/series', '/api/v1/labels', 'x'.repeat(200)), fc.string()),
+  });
+  const series = fc.record({
+    labels: fc.array(label, { maxLength: 5 }),
+    samples: fc.array(fc.record({ t: fc.constantFrom(1000, 1000, 1000, 2000, -5, 0, 1.7e12), value }), {
+      maxLength: 3,
+    }),
+  });
+
+  it('series that share much: labels in any order, other names of a value, values with the same bytes', () => {
+    fc.assert(
+      fc.property(fc.array(series, { maxLength: 30 }), (all) => {
+        const symbols = ['', ...new Set(all.flatMap(({ labels }) => labels.flatMap((one) => [one.name, one.value])))];
+        const timeseries = all.map(({ labels, samples }) => ({
+          labelsRefs: labels.flatMap((one) => [symbols.lastIndexOf(one.name), symbols.lastIndexOf(one.value)]),
+          samples: samples.map(({ t, value: v }) => ({ timestamp: t, value: bitsOf(v) })),
+        }));
+        checked(v2.encode({ symbols, timeseries }));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('series that are far apart: nothing reaches back more than 64 KiB', () => {
+    const builder = new RequestBuilder({ samplesMax: 1e6, bytesMax: 1 << 28 });
+    for (let i = 0; i < 3000; i++) {
+      const refs = ['__name__', `m_${i % 1000}`, 'x', `${i % 7}`.repeat(i % 90), 'y', `${i}`].map((text) =>
+        builder.symbol(text),
+      );
+      builder.add(refs, refs.length, 1e12 + (i % 500 === 0 ? i : 0), i * 77, i % 3);
+    }
+    checked(builder.finish()[0]!.message);
+  });
+
+  it('is not much larger than what is compressed by looking for matches', () => {
+    const options = { schema: 2, series: 2000, rounds: 1, samplesMax: 2000, startMs: 1.7e12, stepMs: 1000 } as const;
+    const message = messages(options)[0]![0]!;
+    const looked = snappyjs.compress(toSchema(decodeWrite(2, message), 1));
+    expect(checked(message).length).toBeLessThan(looked.length * 1.4);
+  });
+
+  it('refuses series that cannot be taken', () => {
+    const message = v2.encode({ symbols: ['', 'a'], timeseries: [{ labelsRefs: [1, 1] }, { labelsRefs: [1, 7] }] });
+    expect(() => toSchemaBlock(decodeWrite(2, message), 1)).toThrow(DecodeError);
+  });
+});
