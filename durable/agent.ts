@@ -4,6 +4,8 @@
  *   when                     what                                              rows
  *   takeBaton                baton moves on; pages of gone targets end         2 (+ 1 record when a target is gone)
  *   alarm                    cron is silent: ask the Worker for a run          1
+ *   release, forget          targets go to another agent, page and journal     1 a call; 1 a page, 1
+ *   adopt, settle            targets come from another agent                   1 a page, 2; 1
  *   retarget                 targets vanish while a run goes on                0 (+ 1 record when one is gone)
  *   append (a flush)         parse → stale → encode → log                      1 a record; 1 a page whose series changed
  *   next / acknowledge       records after a cursor; the cursor moves          0 / 1
@@ -24,10 +26,13 @@ import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src/scrape/baton.ts';
 import { eachByLane } from '../src/scrape/by-lane.ts';
 import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
+import { type Load, noted } from '../src/scrape/load.ts';
 import { MetadataTable, type TargetsMetadata } from '../src/scrape/metadata.ts';
+import { type Moved, Moving, type Place, type Released } from '../src/scrape/moving.ts';
 import { Page } from '../src/scrape/page.ts';
 import { type Standing, standingOf } from '../src/scrape/standing.ts';
-import { type AgentDoor, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
+import type { GivingAgent, TakingAgent } from '../src/scrape/takeover.ts';
+import { type AgentDoor, type BatonPlan, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
 import { ForwardingObject } from './forwarding.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
@@ -36,16 +41,31 @@ import { sqlOf } from './sql.ts';
 /** While cron is silent, the alarm asks this often for a run of about this length. */
 const RESCUE_EVERY_MS = 25_000;
 
+/** Pages in one answer; RPC ends at 32 MiB. */
+const RELEASE_BYTES = 4_000_000;
+/** More records than come in the minute between two batons. */
+const RIDERS_LOOKED_AT = 1_000;
+
+/** What the agent tells of itself when the number of agents is decided. */
+export interface AgentLoad {
+  readonly bytesADay: number | null;
+  readonly logBytesMax: number;
+  readonly isSettled: boolean;
+  readonly isEmpty: boolean;
+}
+
 /** What the agent tells of a target; the configuration knows the rest. */
 export type AgentReport = Omit<AgentStatus, 'targets' | 'droppedTargets'> & { readonly journal: Journal };
 
-export class Agent extends ForwardingObject implements AgentDoor {
+export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, TakingAgent {
   readonly #log: Log;
   readonly #values: Values;
   readonly #pages: Blobs;
   /** What became of pages since they were stored as a whole. */
   readonly #changes: Blobs;
   readonly #sql: Sql;
+  readonly #moving: Moving;
+  readonly #logBytesMax: number;
   protected override readonly outbox: Outbox;
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
   #warm: { readonly pages: Map<string, Page>; readonly journal: Journal } | null = null;
@@ -54,27 +74,48 @@ export class Agent extends ForwardingObject implements AgentDoor {
     super(state, env);
     const sql = sqlOf(state.storage);
     this.#sql = sql;
-    this.#log = new Log(sql, limitsOf(env));
+    const limits = limitsOf(env);
+    this.#log = new Log(sql, limits);
+    this.#logBytesMax = limits.bytesMax;
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
     this.#changes = new Blobs(sql, 'page_change');
+    this.#moving = new Moving(
+      this.#values,
+      {
+        keys: () => this.#pages.names(),
+        whole: (key) => this.#page(key).encode(),
+        set: (key, whole) => {
+          this.#pages.set(key, whole);
+          this.#changes.delete(key);
+        },
+        delete: (key) => {
+          this.#pages.delete(key);
+          this.#changes.delete(key);
+        },
+      },
+      this.#log,
+    );
     this.outbox = new Outbox(this.#log, this.#values, () => this.#config().wanted);
   }
 
   async takeBaton(
     nowMs: number,
-    plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
-  ): Promise<{ epoch: number; standings: Readonly<Record<string, Standing>> }> {
+    plan: BatonPlan,
+  ): Promise<{ epoch: number; standings: Readonly<Record<string, Standing>>; isSettled: boolean }> {
     // The alarm starts a run should cron ever stop; each run puts it off.
     await this.ctx.storage.setAlarm(nowMs + RUN_MS);
     try {
       return this.#sql.transaction(() => {
         const baton = takeBaton(this.#baton(), nowMs);
         this.#values.set('scrape', baton);
+        if (plan.place !== undefined) this.#moving.enter(plan.place);
+        this.#log.dropOldRiders(RIDERS_LOOKED_AT);
+        this.#noteLoad(nowMs);
         if (this.#apply(plan)) this.#retire(nowMs, new Set(plan.targets));
         const { targets } = this.#remembered().journal;
         const standings = Object.fromEntries(Object.entries(targets).map(([key, last]) => [key, standingOf(last)]));
-        return { epoch: newestEpoch(baton), standings };
+        return { epoch: newestEpoch(baton), standings, isSettled: this.#moving.isSettled };
       });
     } catch (error) {
       this.#warm = null;
@@ -83,10 +124,15 @@ export class Agent extends ForwardingObject implements AgentDoor {
   }
 
   override async alarm(): Promise<void> {
+    const { index, placement } = this.#moving.place;
+    // An agent without targets needs no runs of its own: others forward what is left in its log.
+    if (index >= placement.count && Date.now() >= placement.fromMs) return;
     // Armed again before the work, and no failure leaves here: an alarm that throws seven times is gone for good.
     await this.ctx.storage.setAlarm(Date.now() + RESCUE_EVERY_MS);
     try {
-      await (this.ctx.exports as unknown as { readonly Rescue: { run(): Promise<void> } }).Rescue.run();
+      await (this.ctx.exports as unknown as { readonly Rescue: { run(agent: number): Promise<void> } }).Rescue.run(
+        index,
+      );
     } catch (error) {
       warn(`the run that the alarm asked for did not start: ${String(error)}`);
     }
@@ -97,6 +143,7 @@ export class Agent extends ForwardingObject implements AgentDoor {
     const { pages, journal } = this.#remembered();
     const builder = new RequestBuilder(REQUEST_LIMITS);
     const changed = new Map<string, Page>();
+    const takes = this.#moving.takes(nowMs, journal);
     try {
       eachByLane(scrapes, builder, ({ key, target, intervalMs, result, hung }) => {
         if (result.slotMs < fromMs || result.slotMs >= untilMs) {
@@ -105,6 +152,10 @@ export class Agent extends ForwardingObject implements AgentDoor {
         }
         if (result.slotMs <= (journal.targets[key]?.slotMs ?? -Infinity)) {
           refuse(journal, 'slot not newer');
+          return;
+        }
+        if (!takes(key, result.slotMs)) {
+          refuse(journal, 'target of another agent');
           return;
         }
         let page = pages.get(key);
@@ -152,6 +203,72 @@ export class Agent extends ForwardingObject implements AgentDoor {
       }
     }
     return { ownedUntilMs: untilMs === Infinity ? null : untilMs, wantedVersion: wanted };
+  }
+
+  async release(nowMs: number, place: Place, to: number): Promise<Released> {
+    return this.#sql.transaction(() => {
+      if (!this.#moving.enter(place)) return { moved: [], seq: 0, more: false, waits: true };
+      return this.#moving.release(nowMs, to, this.#remembered().journal, RELEASE_BYTES);
+    });
+  }
+
+  async forget(place: Place, keys: readonly string[]): Promise<void> {
+    this.#move(place, ({ journal, pages }) => {
+      this.#moving.forget(keys, journal);
+      for (const key of keys) pages.delete(key);
+    });
+  }
+
+  async adopt(place: Place, from: number, seq: number, moved: readonly Moved[]): Promise<void> {
+    this.#move(place, ({ journal, pages }) => {
+      for (const key of this.#moving.adopt(from, seq, moved, journal)) pages.delete(key);
+    });
+  }
+
+  async arrived(): Promise<readonly string[]> {
+    return Object.keys(this.#remembered().journal.targets);
+  }
+
+  async settle(place: Place): Promise<void> {
+    this.#moving.settle(place.placement.generation);
+  }
+
+  async load(nowMs: number, place: Place): Promise<AgentLoad> {
+    return this.#sql.transaction(() => {
+      this.#moving.enter(place);
+      this.#noteLoad(nowMs);
+      const { bytesADay } = this.#values.get<{ bytesADay: number | null }>('load', { bytesADay: null });
+      return {
+        bytesADay,
+        logBytesMax: this.#logBytesMax,
+        isSettled: this.#moving.isSettled,
+        isEmpty: this.#moving.isEmpty(nowMs),
+      };
+    });
+  }
+
+  /** How far a remote is; null when there is no such consumer. */
+  async cursor(remote: string): Promise<number | null> {
+    return this.#log.consumer(remote)?.cursor ?? null;
+  }
+
+  async passed(remote: string, from: number, seq: number): Promise<void> {
+    this.#sql.transaction(() => this.#moving.pass(remote, from, seq));
+  }
+
+  /** The next records, but for those that must wait for what another agent has of the same targets. */
+  override async next(...call: Parameters<ForwardingObject['next']>): ReturnType<ForwardingObject['next']> {
+    const answer = await super.next(...call);
+    if (answer.kind !== 'records') return answer;
+    const barrier = this.#moving.barrier(call[2]);
+    if (barrier === null) return answer;
+    const { from, seq, at } = barrier;
+    const { batch, cursor, wantedVersion } = answer;
+    const records = batch.records.filter((record) => record.seq <= at);
+    const upTo = Math.min(batch.upTo, at);
+    if (upTo <= (call[4] ?? cursor) || (records.length === 0 && batch.records.length > 0))
+      return { kind: 'idle', wantedVersion, behind: { from, seq } };
+    return { ...answer, batch: { records, upTo } };
   }
 
   /** A reload: runs of an older version end at their next flush or read. */
@@ -202,6 +319,28 @@ export class Agent extends ForwardingObject implements AgentDoor {
     return table.result();
   }
 
+  /** A step of moving targets: what it changes and the journal, all or nothing. */
+  #move(place: Place, step: (warm: { pages: Map<string, Page>; journal: Journal }) => void): void {
+    try {
+      this.#sql.transaction(() => {
+        if (!this.#moving.enter(place)) return;
+        const warm = this.#remembered();
+        step(warm);
+        const rider = encodeJournal(warm.journal);
+        if (!this.#log.setRider(rider)) this.#values.set('journal', warm.journal);
+      });
+    } catch (error) {
+      this.#warm = null;
+      throw error;
+    }
+  }
+
+  #noteLoad(nowMs: number): void {
+    const load = this.#values.get<Load | null>('load', null);
+    const now = noted(load, nowMs, this.#log.bytesIn(), this.#moving.place.placement.generation);
+    if (now !== load) this.#values.set('load', now);
+  }
+
   #baton(): Baton {
     return this.#values.get('scrape', NO_BATON);
   }
@@ -221,7 +360,14 @@ export class Agent extends ForwardingObject implements AgentDoor {
   }
 
   #remembered(): { pages: Map<string, Page>; journal: Journal } {
-    this.#warm ??= { pages: new Map(), journal: decodeJournal(this.#log.rider()) };
+    if (this.#warm === null) {
+      // Before the first record there is none to ride in: what came from another agent then stands by itself.
+      const early = (): Uint8Array | null => {
+        const journal = this.#values.get<Journal | null>('journal', null);
+        return journal === null ? null : encodeJournal(journal);
+      };
+      this.#warm = { pages: new Map(), journal: decodeJournal(this.#log.rider() ?? early()) };
+    }
     return this.#warm;
   }
 
@@ -237,7 +383,9 @@ export class Agent extends ForwardingObject implements AgentDoor {
 
   /** Ends the series of targets that are gone for long enough: a stale marker each. The others have until a later baton to come back. */
   #retire(nowMs: number, targets: ReadonlySet<string>): void {
-    const missing = this.#pages.names().filter((key) => !targets.has(key));
+    const owns = this.#moving.owns(nowMs);
+    // What goes to another agent, or has gone, ends there when it is gone for good.
+    const missing = this.#pages.names().filter((key) => !targets.has(key) && owns(key));
     if (missing.length === 0) return;
     const { pages, journal } = this.#remembered();
     const gone = missing.filter((key) => endOf(journal.targets[key], nowMs).dueMs <= nowMs);

@@ -13,6 +13,7 @@ import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '.
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { LeaderCache, type Replica } from '../src/receive/ha.ts';
+import { agentAt } from '../src/scrape/placement.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
@@ -55,7 +56,7 @@ export function services(env: Env, nowMs: number): Services {
       const reloaded = await reloadFiles(env, nowMs);
       if (!reloaded.ok) return reloaded;
       const { version } = reloaded;
-      await Promise.all(agents(env).map((agent) => agent.want(version.version)));
+      await Promise.all((await agents(env)).map((agent) => agent.want(version.version)));
       return { ok: true, version };
     },
     relabelConfigs: async (job) => {
@@ -143,7 +144,7 @@ async function otlpConfig(env: Env, nowMs: number): Promise<OtlpConfig> {
 async function targetMetadata(env: Env, keys: readonly string[], metric: string | null): Promise<TargetsMetadata> {
   const families: FamilyMetadata[] = [];
   const of: Record<string, readonly number[]> = {};
-  for (const said of await Promise.all(agents(env).map((agent) => agent.metadata(keys, metric)))) {
+  for (const said of await Promise.all((await agents(env)).map((agent) => agent.metadata(keys, metric)))) {
     const from = families.length;
     families.push(...said.families);
     for (const [key, places] of Object.entries(said.of)) of[key] = places.map((place) => from + place);
@@ -188,15 +189,23 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
   const all = [...(await tenants(env))];
   const discovery = await knownDiscoveries(env, config);
   const resolved = resolveTargets(config, discovery.groups);
+  const placement = await director(env).placement();
   const [reports, ingesters, blocks] = await Promise.all([
-    Promise.all(agents(env).map((agent) => agent.report(nowMs))),
+    Promise.all((await agents(env)).map((agent) => agent.report(nowMs))),
     Promise.all(all.flatMap(([tenant, { shards }]) => shards.map((shard, i) => shard.report(nowMs, tenant, i)))),
     Promise.all(all.map(([tenant]) => catalogue(env, tenant).blocks())),
   ]);
   return {
     nowMs,
     config: version,
-    agents: reports.map((report) => agentStatus(report, config, resolved)),
+    agents: reports.map((report, index) =>
+      agentStatus(report, config, {
+        targets: resolved.targets.filter(({ key }) => agentAt(placement, key, nowMs) === index),
+        // These are nobody's: the first agent shows them.
+        dropped: index === 0 ? resolved.dropped : [],
+        refused: index === 0 ? resolved.refused : [],
+      }),
+    ),
     scrapePools: config.scrapeConfigs.map(({ jobName, targetLimit, keepDroppedTargets }) => ({
       job: jobName,
       targetLimit,
@@ -214,7 +223,7 @@ async function rewind(env: Env, name: string, sinceMs: number | null): Promise<R
   if (!config.remoteWrites.some((remote) => remote.name === name)) return null;
   const limits = limitsInForce(env);
   const relaying = [...(await tenants(env))].filter(([tenant]) => limits.of(tenant).relay.includes(name));
-  const logs = [...agents(env), ...relaying.flatMap(([, { shards }]) => shards)];
+  const logs = [...(await agents(env)), ...relaying.flatMap(([, { shards }]) => shards)];
   const rewound = (await Promise.all(logs.map((log) => log.rewind(name, sinceMs)))).filter((one) => one !== null);
   return {
     logs: rewound.length,

@@ -4,6 +4,7 @@
  *   when          what                                                      rows
  *   push          text → bucket (immutable key), then it is in force        1
  *   enlist        the first write of a tenant, or its number of shards      0; 1 for each of the two that is new
+ *   place         the number of agents changes                              1
  *   discovered    what a run found out of targets                           0 when nothing changed; else 1, and 1 a 1.8 MB of groups
  */
 
@@ -15,6 +16,7 @@ import type { Refresh } from '../src/discovery/watch.ts';
 import { Values } from '../src/log/table.ts';
 import { configFileKey, configKey } from '../src/model/tenant.ts';
 import { ONE_SHARD, type Placement, type ShardsRecord, wanted } from '../src/receive/shards.ts';
+import { ALONE, changed, type Placement as AgentPlacement } from '../src/scrape/placement.ts';
 import { sqlOf } from './sql.ts';
 
 /** A configuration that was pushed; its text also stands in the bucket under its version. */
@@ -86,6 +88,29 @@ export class Director extends DurableObject<{ readonly BUCKET: R2Bucket }> {
   /** Forgets all discoveries but these, when they are those of the configuration in force. */
   async keepDiscoveries(version: number, keys: readonly string[]): Promise<void> {
     if ((this.#values.get<PushedConfig | null>('config', null)?.version ?? 0) === version) this.#discoveries.keep(keys);
+  }
+
+  /** Which agents there are, and which target is whose. */
+  async placement(): Promise<AgentPlacement> {
+    return this.#values.get<AgentPlacement>('placement', ALONE);
+  }
+
+  /** Changes the number of agents, if nobody has since `generation`. Returns what holds now. */
+  async place(nowMs: number, generation: number, count: number): Promise<AgentPlacement> {
+    const now = await this.placement();
+    if (now.generation !== generation || now.count === count) return now;
+    const next = changed(now, count, nowMs);
+    this.#values.set('placement', next);
+    return next;
+  }
+
+  /** Agents from this one on have nothing left. */
+  async unused(generation: number, from: number): Promise<AgentPlacement> {
+    const now = await this.placement();
+    if (now.generation !== generation || from < now.count || from >= now.used) return now;
+    const next = { ...now, used: from };
+    this.#values.set('placement', next);
+    return next;
   }
 
   /** Tenants that ever wrote. */

@@ -18,6 +18,9 @@ export interface Env extends LogEnv {
   readonly OUTPOST: DurableObjectNamespace<Outpost>;
   /** `127.0.0.1` under `npm start`. */
   readonly NARTHEX_OPEN?: string;
+  /** How many scraping lanes there are (src/scrape/lanes.ts), and how many agents, if not as many as are needed. */
+  readonly NARTHEX_SCRAPE_LANES?: string;
+  readonly NARTHEX_AGENTS?: string;
   /** What each tenant may send (src/receive/settings.ts). */
   readonly NARTHEX_LIMITS?: string;
   /** What may be reached through which binding into a private network (src/scrape/networks.ts). */
@@ -33,8 +36,11 @@ export const catalogue = (env: Env, tenant: string): DurableObjectStub<Catalogue
 export const ingester = (env: Env, tenant: string, shard: number): DurableObjectStub<Ingester> =>
   env.INGESTER.getByName(`${tenant}/${shard}`);
 
-/** The agents of the deployment: one until targets are spread over more. */
-export const agents = (env: Env): DurableObjectStub<Agent>[] => [env.AGENT.getByName('agent-0')];
+export const agentNumber = (env: Env, index: number): DurableObjectStub<Agent> => env.AGENT.getByName(`agent-${index}`);
+
+/** All agents that have something. */
+export const agents = async (env: Env): Promise<DurableObjectStub<Agent>[]> =>
+  Array.from({ length: (await director(env).placement()).used }, (_, index) => agentNumber(env, index));
 
 /** Every tenant that ever wrote, with all shards that may hold something of it. */
 export async function tenants(env: Env): Promise<Map<string, TenantShards>> {

@@ -37,8 +37,8 @@ const cronDoors = (env: Env, ctx: ExecutionContext): CronDoors => ({
 
 /** Starts a run for an agent whose alarm found that cron is silent. It answers at once: no object waits for a run. */
 export class Rescue extends WorkerEntrypoint<Env> {
-  async run(): Promise<void> {
-    this.ctx.waitUntil(rescueRun(this.env, cronDoors(this.env, this.ctx)));
+  async run(agent = 0): Promise<void> {
+    this.ctx.waitUntil(rescueRun(this.env, cronDoors(this.env, this.ctx), agent));
   }
 }
 

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
+import { lanesOf, lanesProblem } from '../scrape/lanes.ts';
 import { parseCron, type Cron } from './cron.ts';
 import { Failure, messageOf } from './failure.ts';
 
@@ -76,7 +77,7 @@ function deployment(root: string, parsed: Record<string, unknown>): Deployment {
   for (const key of ['name', 'main', 'compatibility_date'] as const) {
     if (toml[key] === undefined) throw new Failure(`\`${key}\` is missing`);
   }
-  return {
+  const read = {
     name: toml.name,
     main: join(root, toml.main),
     compatibilityDate: String(toml.compatibility_date),
@@ -86,6 +87,10 @@ function deployment(root: string, parsed: Record<string, unknown>): Deployment {
     objects: objects(toml),
     vars: Object.fromEntries(Object.entries(toml.vars ?? {}).map(([name, value]) => [name, textVar(name, value)])),
   };
+  const crons = read.crons.map(({ text }) => text);
+  const problem = crons.length === 0 ? null : lanesProblem(crons, lanesOf(read.vars['NARTHEX_SCRAPE_LANES']));
+  if (problem !== null) throw new Failure(problem);
+  return read;
 }
 
 function objects(toml: WranglerToml): Deployment['objects'] {

@@ -14,7 +14,12 @@ export type Next =
       readonly healthy: boolean;
       readonly wantedVersion: number;
     }
-  | { readonly kind: 'idle'; readonly wantedVersion: number }
+  /** Nothing now. `behind`: there is something, which must wait until the remote has the log of agent `from` up to `seq`. */
+  | {
+      readonly kind: 'idle';
+      readonly wantedVersion: number;
+      readonly behind?: { readonly from: number; readonly seq: number };
+    }
   /** The run before this one still waits for an answer to the same records: try again then. */
   | { readonly kind: 'busy'; readonly untilMs: number; readonly wantedVersion: number }
   | { readonly kind: 'superseded' };

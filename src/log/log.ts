@@ -29,7 +29,8 @@ import type { Sql, SqlRow } from './sql.ts';
  * shows it); the rest is for the rider and the columns.
  */
 export const RECORD_BYTES_MAX = 1_500_000;
-const RIDER_BYTES_MAX = 400_000;
+/** A rider, and the record that it rides with. */
+const ROW_BYTES_MAX = 1_900_000;
 
 export interface LogLimits {
   /** Bytes of bodies that may stand in the log; the oldest go first. */
@@ -117,11 +118,7 @@ export class Log {
    * Returns the seq of the last. A body or rider above its bound is an error of the caller, who must have split it.
    */
   append(nowMs: number, records: readonly NewRecord[], rider: Uint8Array | null = null): number {
-    if (rider !== null && rider.byteLength > RIDER_BYTES_MAX) {
-      throw new Error(
-        `the state that rides in the log has ${rider.byteLength} B, at most ${RIDER_BYTES_MAX}: spread the targets over more agents`,
-      );
-    }
+    if (rider !== null) checkRider(rider, records.at(-1)?.body.byteLength ?? 0);
     return this.#sql.transaction(() => {
       let { seq, samplesIn, bytesIn } = this.#newest();
       records.forEach((record, i) => {
@@ -153,6 +150,33 @@ export class Log {
       this.truncate(nowMs);
       return seq;
     });
+  }
+
+  /** The owner's state changes without a record. False before the first record, when there is nothing to ride in. */
+  setRider(rider: Uint8Array): boolean {
+    const newest = this.#sql.exec('SELECT seq, length(body) AS bytes FROM record ORDER BY seq DESC LIMIT 1')[0];
+    if (newest === undefined) return false;
+    checkRider(rider, newest['bytes'] as number);
+    this.#sql.exec('UPDATE record SET rider = ? WHERE seq = ?', rider, newest['seq']!);
+    return true;
+  }
+
+  /**
+   * Drops the state that rides in records which wait for a slow consumer: only the newest is ever read, and a thousand of a large one would fill what
+   * the bound of bytes, which counts bodies, leaves free. A row for each: it looks at the last `records`, so call it before so many have come.
+   */
+  dropOldRiders(records: number): void {
+    const { seq } = this.#newest();
+    this.#sql.exec(
+      'UPDATE record SET rider = NULL WHERE seq < ? AND seq >= ? AND rider IS NOT NULL',
+      seq,
+      seq - records,
+    );
+  }
+
+  /** Bytes of all bodies that ever came. */
+  bytesIn(): number {
+    return this.#newest().bytesIn;
   }
 
   /** The owner's state as of the last append; null before the first. */
@@ -417,6 +441,13 @@ export class Log {
       ASIDE_MAX,
     );
   }
+}
+
+function checkRider(rider: Uint8Array, bodyBytes: number): void {
+  if (rider.byteLength + bodyBytes > ROW_BYTES_MAX)
+    throw new Error(
+      `the state that rides in the log has ${rider.byteLength} B, its record ${bodyBytes} B, and a row at most ${ROW_BYTES_MAX}: spread the targets over more agents (NARTHEX_AGENTS)`,
+    );
 }
 
 function consumerOf(row: SqlRow): Consumer {

@@ -10,6 +10,9 @@ export interface Baton {
   readonly runs: readonly { readonly epoch: number; readonly fromMs: number }[];
 }
 
+/** A run that nobody relieves goes on this long, ms: cron may be late by a minute. */
+export const RUN_MS = 150_000;
+
 export const NO_BATON: Baton = { runs: [] };
 
 /** A run lasts two and a half minutes at most and cron fires once a minute, sometimes twice: more runs than this are never alive. */

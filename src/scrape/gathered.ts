@@ -71,6 +71,13 @@ export class Gathered {
     return n;
   }
 
+  /** Takes those out that are asked for. */
+  takeOf(wanted: (key: string) => boolean): Scraped[] {
+    const taken = this.#scrapes.filter(({ key }) => wanted(key));
+    if (taken.length > 0) this.keep(({ key }) => !wanted(key));
+    return taken;
+  }
+
   keep(wanted: (scrape: Scraped) => boolean): void {
     this.#scrapes = this.#scrapes.filter(wanted);
     this.#count();

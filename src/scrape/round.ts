@@ -8,16 +8,22 @@
 import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import type { Fetch } from '../model/doors.ts';
+import { RUN_MS } from './baton.ts';
 import { Connections } from './connections.ts';
 import { type ScrapeDoors, type ScrapeResult, scrapeTarget } from './fetch.ts';
 import { Gathered } from './gathered.ts';
 import type { Route } from './routes.ts';
 import { schemaOf } from './histograms.ts';
+import type { Place as AgentPlace } from './moving.ts';
 import type { PageTarget } from './page.ts';
+import { agentAt, comesTo } from './placement.ts';
 import { type Place, SlotQueue } from './slot-queue.ts';
 import { firstSlotAfter } from './slots.ts';
 import { type Asked, claimOf, LOOK_MS, noConnection, type Standing, UNKNOWN } from './standing.ts';
+import type { Takeover } from './takeover.ts';
 import type { Target } from './target.ts';
+
+export { RUN_MS } from './baton.ts';
 
 /** What a flush carries of one scrape: no more of the target than its page needs. */
 export interface Scraped {
@@ -29,17 +35,26 @@ export interface Scraped {
   readonly hung?: Asked;
 }
 
+export interface BatonPlan {
+  readonly configVersion: number;
+  /** The keys of all targets that the agent has now, or will have when the number of agents changes during the run. */
+  readonly targets: readonly string[];
+  readonly remotes: readonly string[];
+  /** Which agent it is of how many; absent when there is but one. */
+  readonly place?: AgentPlace;
+}
+
 /** The agent as a run sees it. */
 export interface AgentDoor {
   /**
-   * Makes the caller the owner of all slots from `nowMs` on. `targets` are the keys of all targets that the agent has now: what it
-   * remembers of others ends with stale markers, two intervals later. `remotes` are the consumers of its log. `standings` are those of the targets
+   * Makes the caller the owner of all slots from `nowMs` on. What the agent remembers of targets that are gone ends with stale markers, two
+   * intervals later. `remotes` are the consumers of its log. `standings` are those of the targets
    * that it knows, by their keys; an agent of an earlier version does not tell.
    */
   takeBaton(
     nowMs: number,
-    plan: { configVersion: number; targets: readonly string[]; remotes: readonly string[] },
-  ): Promise<{ epoch: number; standings?: Readonly<Record<string, Standing>> }>;
+    plan: BatonPlan,
+  ): Promise<{ epoch: number; standings?: Readonly<Record<string, Standing>>; isSettled?: boolean }>;
   /**
    * The targets are others now: what it remembers of those that are gone for two intervals ends with stale markers, the others at a later
    * baton. Refused, with the same answer, from any run but the newest.
@@ -74,6 +89,9 @@ export interface RoundPlan {
   /** Tells the run, while it goes on, that its targets are others now; absent when they stay as they are. */
   readonly listen?: (changed: (targets: readonly Target[]) => void) => void;
   readonly remotes: readonly string[];
+  /** Which agent's the run is, where there are several, and how it gets what others remember of targets that come to it. */
+  readonly place?: AgentPlace;
+  readonly takeover?: Takeover;
 }
 
 /** A flush is due when what has gathered is old enough, or when bodies of this size have gathered: about 10,000 samples of text. */
@@ -82,20 +100,23 @@ const FLUSH_BODY_BYTES = 1_000_000;
 const APPEND_BODY_BYTES = 16_000_000;
 /** What cannot be handed in is kept up to this size, then the oldest is given up: an isolate has 128 MB. */
 const GATHERED_BODY_BYTES_MAX = 32_000_000;
-/** A run that nobody relieves goes on this long: cron may be late by a minute. */
-export const RUN_MS = 150_000;
 const RETRY_MS = 1_000;
+/** How often it is asked whether other agents are ready to give what they remember of targets that move. */
+const STEP_MS = 2_000;
 
 export type RoundEnd = 'superseded' | 'reload' | 'time is up';
 
 export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: RoundDoors): Promise<RoundEnd> {
   const { clock, connections = new Connections(clock) } = doors;
   const startMs = clock.now();
-  const { epoch, standings: known = {} } = await agent.takeBaton(startMs, {
+  const { place: own, takeover } = plan;
+  const baton = await agent.takeBaton(startMs, {
     configVersion: plan.configVersion,
     targets: plan.targets.map((target) => target.key),
     remotes: plan.remotes,
+    ...(own === undefined ? {} : { place: own }),
   });
+  const { epoch, standings: known = {} } = baton;
 
   let end: RoundEnd = 'time is up';
   let ownedUntilMs = startMs + plan.runMs;
@@ -109,6 +130,15 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
   /** The newest targets, while the agent does not know of them yet. */
   let coming: readonly Target[] | null = null;
   const gathered = new Gathered();
+  /** Scrapes of targets that come from another agent, until what that one remembers of them has come. */
+  const held = new Gathered();
+  const arrived = new Set(Object.keys(known));
+  let isSettled = own === undefined || takeover === undefined || baton.isSettled !== false;
+  let stepAtMs = isSettled ? Infinity : Math.max(startMs, own!.placement.fromMs);
+  let stepping: Promise<void> | null = null;
+  const waits = (key: string): boolean => !isSettled && !arrived.has(key) && comesTo(own!.placement, key, own!.index);
+  const owns = (key: string, slotMs: number): boolean =>
+    own === undefined || agentAt(own.placement, key, slotMs) === own.index;
   let scraping = 0;
   let flushing: Promise<void> | null = null;
   let retryAtMs = 0;
@@ -172,11 +202,41 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
       const { error } = done.result;
       if (error !== null && target.refusal === undefined && target.config.scrapeFailureLogFile !== '')
         doors.warn(error, { job_name: target.job, target: target.url });
-      gathered.add(
-        { key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, ...done },
-        clock.now(),
-      );
+      const to = waits(target.key) ? held : gathered;
+      to.add({ key: target.key, target: pageTarget(target), intervalMs: target.intervalMs, ...done }, clock.now());
+      giveUpHeld();
     }
+    wake();
+  };
+
+  const giveUpHeld = (): void => {
+    if (held.bytes <= GATHERED_BODY_BYTES_MAX) return;
+    const given = held.giveUp(GATHERED_BODY_BYTES_MAX);
+    doors.warn(`what another agent remembers of targets has not come: ${given} scrapes given up, ${held.count} wait`);
+  };
+
+  /** A step of bringing over what other agents remember. */
+  const step = async (): Promise<void> => {
+    const keys: string[] = [];
+    let done = false;
+    let againMs = STEP_MS;
+    try {
+      done = await takeover!.step(clock.now(), (came) => keys.push(...came));
+    } catch (error) {
+      doors.warn(`what another agent remembers of targets did not come: ${String(error)}`);
+      againMs = RETRY_MS;
+    }
+    stepAtMs = done ? Infinity : clock.now() + againMs;
+    const letGo = (): void => {
+      for (const key of keys) arrived.add(key);
+      isSettled ||= done;
+      gathered.putBack(held.takeOf((key) => !waits(key)));
+      wake();
+    };
+    // A run from before this one may hold older scrapes of them: those go first.
+    if (startMs < own!.placement.fromMs) letGo();
+    else void clock.sleepUntil(clock.now() + 2 * STEP_MS).then(letGo);
+    stepping = null;
     wake();
   };
 
@@ -210,6 +270,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
         );
         slots = new SlotQueue([...places.values()]);
         gathered.keep(({ key }) => places.has(key));
+        held.keep(({ key }) => places.has(key));
       }
     } catch (error) {
       retryAtMs = clock.now() + RETRY_MS;
@@ -246,7 +307,7 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     for (;;) {
       const place = slots.first;
       if (place === undefined || place.slotMs > nowMs || place.slotMs >= ownedUntilMs) break;
-      void scrape(place.target, place.slotMs);
+      if (owns(place.target.key, place.slotMs)) void scrape(place.target, place.slotMs);
       place.slotMs = firstSlotAfter(place.target, place.slotMs);
       slots.moved();
     }
@@ -255,7 +316,14 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     if (!ended) wakeAtMs = nextMs;
 
     const ending = ended && scraping === 0;
-    if (ending && gathered.count === 0 && flushing === null) {
+    if (stepAtMs <= nowMs) stepping ??= step();
+    else wakeAtMs = Math.min(wakeAtMs, stepAtMs);
+    if (ending && held.count > 0 && nowMs > ownedUntilMs + RUN_MS) {
+      doors.warn(`what another agent remembers of targets has not come: ${held.count} scrapes given up`);
+      held.keep(() => false);
+    }
+    if (ending && gathered.count + held.count === 0 && flushing === null) {
+      await stepping;
       if (end !== 'time is up' || nowMs >= ownedUntilMs) return end;
       wakeAtMs = Math.min(wakeAtMs, ownedUntilMs);
     }

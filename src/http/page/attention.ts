@@ -1,7 +1,7 @@
 /** What somebody should look at now, worst first. Only what is wrong at this moment: totals of the past are no reason. */
 
 import { count, duration } from '../humanise.ts';
-import type { LogStatus, SystemStatus } from '../status.ts';
+import type { AgentStatus, LogStatus, SystemStatus } from '../status.ts';
 import { CUT_OVERDUE_MS, cutAtMs } from './ranges.ts';
 
 /** From here on a log deserves a look. */
@@ -31,6 +31,11 @@ export function attention(status: SystemStatus, problems: readonly string[]): No
   for (const agent of status.agents) {
     const down = agent.targets.filter((target) => target.health === 'down').length;
     if (down > 0) bad('targets', `${down} of ${plural(agent.targets.length, 'target')} down`);
+    if (agent.targets.length > 0 && agent.batonTakenAtMs === null && status.agents.some(isRunning))
+      bad(
+        'targets',
+        `no run has come to agent ${agent.name} yet: has [triggers] crons as many scraping lanes as NARTHEX_SCRAPE_LANES says?`,
+      );
     const silentMs = agent.batonTakenAtMs === null ? 0 : status.nowMs - agent.batonTakenAtMs;
     if (agent.targets.length > 0 && silentMs > RUN_MISSED_MS) {
       bad('targets', `no run has come to agent ${agent.name} for ${duration(silentMs)}: are the cron triggers on?`);
@@ -62,6 +67,8 @@ export function attention(status: SystemStatus, problems: readonly string[]): No
   for (const problem of problems) warn(null, problem);
   return notices.sort((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1));
 }
+
+const isRunning = ({ batonTakenAtMs }: AgentStatus): boolean => batonTakenAtMs !== null;
 
 /** How full a log is, 0 to 1. */
 export const logShare = (bytes: number, bytesMax: number): number => (bytesMax > 0 ? Math.min(1, bytes / bytesMax) : 0);
