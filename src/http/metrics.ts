@@ -167,6 +167,11 @@ const SCRAPE_COUNTERS: readonly (readonly [count: string, name: string, help: st
     'Total number of scrapes that hit a label limit and were rejected.',
   ],
   [
+    'native_histogram_bucket_limit',
+    'scrapes_exceeded_native_histogram_bucket_limit',
+    'Total number of scrapes that hit the native histogram bucket limit and were rejected.',
+  ],
+  [
     'duplicates',
     'scrapes_sample_duplicate_timestamp',
     'Total number of samples rejected: their series stood twice in one scrape.',

@@ -257,14 +257,19 @@ export class ConvertingCursor extends PageCursor {
     const nameEnd = inner.nameEnd - this.#suffix().length;
     if (!this.#isRange(inner.nameStart, nameEnd, this.#baseStart, this.#baseEnd)) return true;
     const base = this.#baseLabels;
-    const labels = this.#labelsOf();
-    if (labels.length !== base.length) return true;
-    for (let i = 0; i < labels.length; i += 2) {
-      if (!this.#isRange(labels[i]!, labels[i + 1]!, base[i]!, base[i + 1]!)) {
-        return this.#textOf(labels) !== this.#textOf(base);
-      }
+    const { offsets, offsetCount } = inner;
+    let at = 0;
+    let isSame = true;
+    for (let i = 0; i < offsetCount; i += 4) {
+      if (this.#isBound(i)) continue;
+      isSame &&=
+        at < base.length &&
+        this.#isRange(offsets[i]!, offsets[i + 1]!, base[at]!, base[at + 1]!) &&
+        this.#isRange(offsets[i + 2]!, offsets[i + 3]!, base[at + 2]!, base[at + 3]!);
+      at += 4;
     }
-    return false;
+    if (at !== base.length) return true;
+    return !isSame && this.#textOf(this.#labelsOf()) !== this.#textOf(base);
   }
 
   /** The ranges of the labels, without `le`. */

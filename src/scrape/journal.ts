@@ -3,6 +3,7 @@
  * or in neither.
  */
 
+import type { PageLimit } from './page-error.ts';
 import type { Asked } from './standing.ts';
 
 export interface TargetJournal {
@@ -34,7 +35,7 @@ export interface Journal {
 
 /** What a scrape adds to the totals. */
 export interface Tally {
-  readonly limit: 'sample_limit' | 'label_limit' | 'body_size_limit' | null;
+  readonly limit: PageLimit | 'body_size_limit' | null;
   readonly duplicates: number;
   readonly outOfBounds: number;
   readonly exemplars: number;

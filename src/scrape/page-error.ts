@@ -1,5 +1,5 @@
 /** A limit of the scrape configuration that a page is over. */
-export type PageLimit = 'sample_limit' | 'label_limit';
+export type PageLimit = 'sample_limit' | 'label_limit' | 'native_histogram_bucket_limit';
 
 /** The page cannot be taken; the scrape fails. The message is for people. */
 export class PageError extends Error {

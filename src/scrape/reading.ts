@@ -263,6 +263,7 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   if (overBucketLimit !== '') {
     throw new PageError(
       `histogram bucket limit exceeded: ${overBucketLimit}, and in the coarsest resolution still more than native_histogram_bucket_limit, which is ${settings.bucketLimit} (raise it)`,
+      'native_histogram_bucket_limit',
     );
   }
 }

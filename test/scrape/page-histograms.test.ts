@@ -201,6 +201,7 @@ describe('buckets', () => {
     expect(got.error).toMatch(
       /^histogram bucket limit exceeded: \{"h"\} has 2 buckets.*native_histogram_bucket_limit, which is 1 /,
     );
+    expect(got.limit).toBe('native_histogram_bucket_limit');
     expect(lines).toContain('scrape_samples_post_metric_relabeling{job="j"} 3 @1000');
     const text = '# TYPE h histogram\nh_bucket{le="1"} 1\nh_bucket{le="2"} 2\nh_count 2\n';
     expect(new Scraped().next(text, { histograms: { ...CONVERT, bucketLimit: 1 } }).got.error).toMatch(
