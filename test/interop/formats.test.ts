@@ -10,6 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { encodeFamilies, type TestFamily } from '../scrape/metric-family.ts';
 import { type Lab, freePort, get, test, waitUntil } from './harness.ts';
+import { histogramPages } from './histogram-pages.ts';
 import { histories } from './histories.ts';
 import { startNarthex } from './narthex.ts';
 import { messages, queryValue, startPrometheus } from './prometheus.ts';
@@ -20,6 +21,8 @@ interface Format {
   readonly contentType: string;
   /** More lines of the scrape configuration. */
   readonly config?: string;
+  /** More labels of the target. */
+  readonly labels?: string;
   /** The pages of the three phases. */
   readonly pages: readonly (string | Uint8Array)[];
 }
@@ -213,7 +216,11 @@ const FORMATS: readonly Format[] = [
   },
   // The format changes, the series go on.
   { job: 'changes', contentType: 'changes', pages: ['c{a="b"} 1\n', 'c{a="b"} 2\n# EOF\n', ''] },
+  ...histogramPages(startMs),
 ];
+
+/** Jobs of which Prometheus sends no exemplars of histograms, as it does not send these. */
+const CONVERTS = new Set(FORMATS.filter(({ config = '' }) => config.includes('to_nhcb: true')).map(({ job }) => job));
 
 class Pages {
   phase = 0;
@@ -261,33 +268,36 @@ class Pages {
 
 const scrapeConfigs = (address: string): string =>
   FORMATS.map(
-    ({ job, config = '' }) => `  - job_name: ${job}
+    ({ job, config = '', labels = '' }) => `  - job_name: ${job}
     scrape_interval: 5s
     scrape_timeout: 4s
     metrics_path: /${job}
     ${config}
-    static_configs: [{ targets: ['${address}'] }]
+    static_configs: [{ targets: ['${address}'], labels: { ${labels} } }]
 `,
   ).join('');
 
 test('pages of every format give what Prometheus makes of them', async ({ lab }) => {
   const pages = await Pages.serve(lab);
   const receiver = await startPrometheus(lab, { name: 'receiver', major: 3, features: ['exemplar-storage'] });
-  const config = (by: string, message: string): string => `
+  const config = (by: string): string => `
 global:
   external_labels: { by: ${by} }
 scrape_configs:
 ${scrapeConfigs(pages.address)}
 remote_write:
-  - { url: '${receiver.url}/api/v1/write', protobuf_message: ${message}, send_exemplars: true }
+  - { url: '${receiver.url}/api/v1/write', protobuf_message: ${messages[2]}, send_native_histograms: true }
 `;
-  // In 1.0, since the receiver refuses the 2.0 messages in which Prometheus sends exemplars alone.
-  await startPrometheus(lab, { name: 'agent', major: 3, mode: 'agent', config: config('prometheus', messages[1]) });
+  // Exemplars in 1.0, since the receiver refuses the 2.0 messages in which Prometheus sends them alone; in 1.0 it sends no custom buckets. And
+  // elsewhere, since a receiver of both refuses what comes later of one.
+  const others = await startPrometheus(lab, { name: 'exemplars', major: 3, features: ['exemplar-storage'] });
+  const also = `  - { url: '${others.url}/api/v1/write', protobuf_message: ${messages[1]}, send_native_histograms: true, send_exemplars: true }\n`;
+  await startPrometheus(lab, { name: 'agent', major: 3, mode: 'agent', config: config('prometheus') + also });
   await startNarthex(lab, {
     name: 'narthex',
     port: await freePort(),
     state: await lab.dir('state'),
-    config: config('narthex', messages[2]),
+    config: config('narthex'),
   });
 
   for (pages.phase = 0; pages.phase < PHASES; pages.phase++) {
@@ -296,9 +306,10 @@ remote_write:
   }
   pages.phase = PHASES - 1;
   const endMs = Date.now();
-  for (const by of ['prometheus', 'narthex']) {
+  const arrivals = [['prometheus', receiver] as const, ['narthex', receiver] as const, ['prometheus', others] as const];
+  for (const [by, at] of arrivals) {
     await waitUntil(`everything of ${by} has arrived`, 90_000, async () => {
-      const oldest = await queryValue(receiver, `min(timestamp(up{by="${by}"}))`);
+      const oldest = await queryValue(at, `min(timestamp(up{by="${by}"}))`);
       return oldest !== undefined && Number(oldest) * 1000 > endMs;
     });
   }
@@ -308,11 +319,12 @@ remote_write:
     const [asked, wanted] = ['Narthex', 'Prometheus'].map((agent) => pages.headers.get(`${job} ${agent}`));
     expect({ job, asked }).toEqual({ job, asked: wanted });
   }
-  const exemplars = await Promise.all(['narthex', 'prometheus'].map((by) => exemplarsOf(receiver.url, by)));
+  const exemplars = [await exemplarsOf(receiver.url, 'narthex'), await exemplarsOf(others.url, 'prometheus')];
   await receiver.process.stop();
   const samples = await dump(3, receiver.dir);
   const [ours, theirs] = ['narthex', 'prometheus'].map((by) => histories(select(samples, { by }), startMs));
   expect(theirs!.length).toBeGreaterThan(100);
+  expect(theirs!.filter((history) => history.includes('{count:')).length).toBeGreaterThan(40);
   expect(difference(ours!, theirs!)).toEqual([]);
   expect(difference(exemplars[0]!, exemplars[1]!)).toEqual([]);
   expect(exemplars[1]!.length).toBeGreaterThan(5);
@@ -332,7 +344,8 @@ async function exemplarsOf(url: string, by: string): Promise<string[]> {
     end: String(Date.now() / 1000 + 600),
   });
   const { data } = JSON.parse(await get(`${url}/api/v1/query_exemplars?${parameters}`)) as Answer;
-  const lines = data.flatMap(({ seriesLabels, exemplars }) =>
+  const sent = data.filter(({ seriesLabels: { job, le } }) => !CONVERTS.has(job!) || le !== undefined);
+  const lines = sent.flatMap(({ seriesLabels, exemplars }) =>
     exemplars.map(({ labels, value, timestamp }) => {
       const series = labelsText({ ...seriesLabels, by: '' });
       const time = Math.round(timestamp * 1000) === startMs ? ' @start' : '';
