@@ -16,7 +16,7 @@ import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
 import { clock, info, tokens, warn } from './doors.ts';
 import { agentNumber, catalogue, director, type Env, tenants } from './env.ts';
-import { wayTo } from './routes.ts';
+import { wayTo, withCertificate } from './routes.ts';
 import { type CronDoors, partOf, scrapeRun } from './scraping.ts';
 
 export type { CronDoors } from './scraping.ts';
@@ -53,7 +53,9 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
     const fetch: Fetch = (request) => wayTo(env, request.url)(request);
     const connections = new Connections(clock);
     const senders = new Set<Sender>();
-    const doors = { clock, fetch, self, connections, senders, userAgent, random: Math.random, tokens, warn };
+    const certificate = (binding: string): Fetch => withCertificate(env, binding);
+    const ways = { fetch, self, certificate, connections, senders, tokens };
+    const doors = { ...ways, clock, userAgent, random: Math.random, warn };
     const { used, count } = await director(env).placement();
     const own = Array.from({ length: used }, (_, index) => index).filter(
       (index) => only === null || index === only || (only === 0 && index >= count),

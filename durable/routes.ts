@@ -2,7 +2,7 @@
 
 import { PLACES } from '../src/config/places.ts';
 import type { Fetch } from '../src/model/doors.ts';
-import { bindingFor, type Networks, parseNetworks, throughBinding } from '../src/scrape/networks.ts';
+import { type Binding, bindingFor, type Networks, parseNetworks, throughBinding } from '../src/scrape/networks.ts';
 import { fromOutpost } from '../src/scrape/outposts.ts';
 import { doorOf, type Route } from '../src/scrape/routes.ts';
 import { networkOf } from './doors.ts';
@@ -27,6 +27,18 @@ export const routesFrom =
 export function wayTo(env: Env, url: string): Fetch {
   const binding = bindingFor(networksOf(env), url);
   return binding === null ? networkOf(env) : vpc(env, binding);
+}
+
+/** The network as seen with a client certificate: a binding of mtls_certificates. A private network's is none, whatever a configuration says. */
+export function withCertificate(env: Env, name: string): Fetch {
+  return async (request) => {
+    const binding = networksOf(env).bindings.has(name) ? undefined : bound(env, name);
+    if (typeof (binding as Binding | undefined)?.fetch !== 'function' || /^NARTHEX_/i.test(name))
+      throw new Error(
+        `there is no client certificate ${JSON.stringify(name)}: mtls_certificates in wrangler.toml binds one`,
+      );
+    return await (binding as Binding).fetch(request);
+  };
 }
 
 const vpc = (env: Env, binding: string): Fetch => throughBinding(binding, networksOf(env), (name) => bound(env, name));

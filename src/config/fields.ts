@@ -12,6 +12,7 @@ import { parseDuration } from './duration.ts';
 import { quote } from './problems.ts';
 import { parseSize } from './sizes.ts';
 import { ACTIONS } from './relabel.ts';
+import { SECRET } from './secrets.ts';
 import type { Mapping } from './tree.ts';
 import { headerProblem, parseRemoteUrl, parseTarget, SELF } from './addresses.ts';
 import { ESCAPING_SCHEMES, SCRAPE_PROTOCOLS, type ScrapeProtocol } from './model.ts';
@@ -137,6 +138,39 @@ export const tokenUrl = field('a URL like https://host/oauth2/token', (value) =>
     ? fail('a deployment gives no tokens')
     : parseRemoteUrl(value),
 );
+
+/** The name of an mTLS certificate binding of the Worker, in the place of a file. */
+export const certificate = field('a path like /bindings/NAME', (value) => {
+  const name = /^\/bindings\/([A-Za-z_]\w{0,127})$/.exec(value)?.[1];
+  if (name === undefined) fail('a Worker has no files: NAME is a binding of mtls_certificates in wrangler.toml');
+  return name!;
+});
+
+/** A service account's key, as Google gives it: what of it a token is asked with. */
+export const googleKey = field('the key of a service account, as JSON', (value) => {
+  // Without a deployment there is none to look at.
+  if (value === SECRET)
+    return { client_email: SECRET, private_key: SECRET, private_key_id: '', token_uri: GOOGLE_TOKEN };
+  let key: Record<string, unknown> = {};
+  try {
+    key = Object(JSON.parse(value)) as Record<string, unknown>;
+  } catch {
+    fail('it is not JSON');
+  }
+  const { client_email, private_key, private_key_id, token_uri = GOOGLE_TOKEN, type } = key;
+  if (type !== undefined && type !== 'service_account') fail('its type is not service_account');
+  if (typeof client_email !== 'string' || typeof private_key !== 'string')
+    fail('client_email and private_key are not in it');
+  if (typeof token_uri !== 'string' || !/^https:\/\/[^/]/.test(token_uri)) fail('its token_uri is no https:// address');
+  return {
+    client_email: client_email as string,
+    private_key: private_key as string,
+    private_key_id: typeof private_key_id === 'string' ? private_key_id : '',
+    token_uri: token_uri as string,
+  };
+});
+
+const GOOGLE_TOKEN = 'https://oauth2.googleapis.com/token';
 
 /** A secret that is no header of its own. */
 export const secret = field('a secret', (value) => (value === '' ? fail() : wellFormed(value)));

@@ -54,8 +54,7 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('scrape_configs', 'never', NO_ZOOKEEPER, 'nerve_sd_configs serverset_sd_configs'),
   ...http('scrape_configs'),
 
-  ...http('remote_write'),
-  ...keys('remote_write', 'later', 'Narthex does not support this yet: use headers', 'http_headers'),
+  ...http('remote_write').filter(({ key }) => key !== 'tls_config'),
   ...http('http_sd_configs'),
   ...http('consul_sd_configs'),
   ...http('kubernetes_sd_configs'),
@@ -66,13 +65,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
     'kubeconfig_file',
   ),
   ...keys('namespaces', 'never', 'Narthex runs in no pod, so in no namespace: name it', 'own_namespace'),
-
-  ...keys(
-    'remote_write',
-    'never',
-    'its key is a file: use oauth2 with the grant_type urn:ietf:params:oauth:grant-type:jwt-bearer and the key in client_certificate_key',
-    'google_iam',
-  ),
 
   ...keys('oauth2', 'never', NO_MANAGER, 'client_secret_ref client_certificate_key_ref'),
   ...keys('oauth2', 'never', NO_TLS, 'tls_config'),
@@ -89,9 +81,9 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('tls_config', 'never', 'Workers trust public certificate authorities only', 'ca ca_file ca_ref'),
   ...keys(
     'tls_config',
-    'later',
-    'a client certificate needs a binding, which Narthex does not support yet',
-    'cert cert_file cert_ref key key_file key_ref',
+    'never',
+    'a client certificate is a binding of the Worker: cert_file: /bindings/NAME',
+    'cert cert_ref key key_ref',
   ),
 ];
 

@@ -242,9 +242,10 @@ function toRemoteWrite(parsed: ParsedRemoteWrite, scheme: ValidationScheme): Rem
     url: parsed.url,
     ...(parsed.protobuf_message === undefined ? {} : { protobufMessage: parsed.protobuf_message }),
     remoteTimeoutMs: parsed.remote_timeout ?? DEFAULT_REMOTE_TIMEOUT_MS,
-    headers: parsed.headers ?? [],
+    headers: [...(parsed.headers ?? []), ...(parsed.http_headers ?? [])],
     ...toCredentials(parsed),
     ...toIdentity(parsed),
+    ...(parsed.tls_config === undefined ? {} : { clientCertificate: parsed.tls_config.cert_file }),
     followRedirects: parsed.follow_redirects ?? true,
     minBackoffMs: parsed.queue_config?.min_backoff ?? DEFAULT_MIN_BACKOFF_MS,
     maxBackoffMs: parsed.queue_config?.max_backoff ?? DEFAULT_MAX_BACKOFF_MS,
@@ -289,8 +290,16 @@ const AZURE = {
   AzureChina: ['https://login.chinacloudapi.cn', 'https://monitor.azure.cn//.default'],
 } as const;
 
+/** prometheus/prometheus, storage/remote/googleiam. */
+const GOOGLE_SCOPE = 'https://www.googleapis.com/auth/monitoring.write';
+
 /** What a remote may have besides credentials. Azure's is OAuth 2.0 with an address of its own. */
-function toIdentity({ oauth2, sigv4, azuread }: ParsedRemoteWrite): Pick<RemoteWriteConfig, 'oauth2' | 'sigv4'> {
+function toIdentity({
+  oauth2,
+  sigv4,
+  azuread,
+  google_iam,
+}: ParsedRemoteWrite): Pick<RemoteWriteConfig, 'oauth2' | 'sigv4'> {
   if (sigv4 !== undefined) {
     const { region, access_key: accessKey, secret_key: secretKey, service_name } = sigv4;
     return { sigv4: { region, accessKey, secretKey, serviceName: service_name || 'aps' } };
@@ -300,6 +309,13 @@ function toIdentity({ oauth2, sigv4, azuread }: ParsedRemoteWrite): Pick<RemoteW
     const { client_id: clientId, client_secret: clientSecret, tenant_id } = azuread.oauth;
     const tokenUrl = `${host}/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`;
     return { oauth2: { clientId, clientSecret, tokenUrl, scopes: [azuread.scope || scope], endpointParams: [] } };
+  }
+  if (google_iam !== undefined) {
+    const { client_email: clientId, private_key: key, private_key_id: keyId, token_uri } = google_iam.credentials;
+    const jwt = { key, keyId, algorithm: 'RS256' as const, issuer: '', audience: '', claims: [] };
+    return {
+      oauth2: { clientId, clientSecret: '', tokenUrl: token_uri, scopes: [GOOGLE_SCOPE], endpointParams: [], jwt },
+    };
   }
   return toOAuth2(oauth2);
 }

@@ -226,6 +226,8 @@ export type RemoteWriteProto = 'prometheus.WriteRequest' | 'io.prometheus.write.
 export interface RemoteWriteConfig extends Credentials {
   readonly oauth2?: OAuth2Config;
   readonly sigv4?: SigV4Config;
+  /** The binding of a client certificate. */
+  readonly clientCertificate?: string;
   /** Unique; the cursor in the log is kept under it. Defaults to the URL. */
   readonly name: string;
   readonly url: string;

@@ -21,6 +21,7 @@ const FILES: ReadonlyMap<string, readonly string[]> = new Map([
   ['basic_auth', ['username', 'password']],
   ['authorization', ['credentials']],
   ['oauth2', ['client_secret', 'client_certificate_key']],
+  ['google_iam', ['credentials']],
   ...['scrape_configs', 'remote_write', 'http_sd_configs', 'consul_sd_configs', 'kubernetes_sd_configs'].map(
     (section): [string, readonly string[]] => [section, ['bearer_token']],
   ),

@@ -202,7 +202,7 @@ function checkRelabels(section: Mapping, key: string, scheme: ValidationScheme, 
 
 /** A request says in one way who it is from. */
 function checkIdentity(remote: Mapping, path: Path, report: Report): void {
-  const ways = ['basic_auth', 'authorization', 'bearer_token', 'oauth2', 'sigv4', 'azuread'];
+  const ways = ['basic_auth', 'authorization', 'bearer_token', 'oauth2', 'sigv4', 'azuread', 'google_iam'];
   const set = ways.filter((way) => remote[way] !== undefined);
   // Of the first two the rule above speaks.
   const second = set.slice(1).find((way) => way !== 'authorization');
@@ -212,6 +212,11 @@ function checkIdentity(remote: Mapping, path: Path, report: Report): void {
       got: `${set.join(' and ')}`,
       part: 'key',
     });
+  }
+  const { cert_file: cert, key_file: keyFile } = mapping(remote['tls_config']);
+  if (cert !== undefined && keyFile !== undefined && keyFile !== cert) {
+    const hint = 'a binding is a certificate with its key';
+    report([...path, 'tls_config', 'key_file'], { expected: 'the path of cert_file', hint });
   }
   const oauth2 = mapping(remote['oauth2']);
   const key = [...path, 'oauth2', 'client_certificate_key'];

@@ -36,10 +36,13 @@ function refusedKey(tree: Tree, path: Path, key: string): Problem[] {
 
 /** A key that Prometheus knows; where its own keys differ in their reasons (`tls_config`), each of those. */
 function unsupported(tree: Tree, path: Path, known: KnownKey): Problem[] {
-  const inner = SUPPORTED_KEYS[known.key] === undefined ? knownKeys(known.key) : new Map<string, KnownKey>();
+  const works = SUPPORTED_KEYS[known.key] ?? [];
+  const inner = works.length === 0 || known.key === 'tls_config' ? knownKeys(known.key) : new Map<string, KnownKey>();
   const value = valueAt(tree.value, path);
-  if (inner.size > 0 && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 0) {
-    return Object.keys(value).flatMap((key) => refusedKey(tree, path, key));
+  if (inner.size > 0 && typeof value === 'object' && !Array.isArray(value)) {
+    // Of those that work elsewhere there is nothing to say by themselves.
+    const keys = Object.keys(value).filter((key) => !works.includes(key));
+    if (keys.length > 0) return keys.flatMap((key) => refusedKey(tree, path, key));
   }
   const said = { expected: 'a key that Narthex supports', got: quote(known.key), hint: known.why };
   return [problem(path, tree.positions.of(tree.value, path, 'key'), said)];

@@ -7,10 +7,13 @@ import {
   azureScope,
   configFile,
   credentials,
+  certificate,
   duration,
   escapingScheme,
   flag,
+  googleKey,
   headers,
+  httpHeaders,
   interval,
   labels,
   metricsPath,
@@ -128,6 +131,12 @@ const azuread = mapping({
   oauth: mapping({ client_id: secret, client_secret: secret, tenant_id: secret }),
 });
 
+/** The key itself, which its file is resolved to. */
+const googleIam = mapping({ credentials: googleKey, credentials_file: z.optional(text) });
+
+/** A client certificate. */
+const tlsConfig = mapping({ cert_file: certificate, key_file: z.optional(certificate) });
+
 const queueConfig = mapping({
   capacity: z.optional(positive),
   max_shards: z.optional(positive),
@@ -159,6 +168,9 @@ const remoteWrite = mapping({
   oauth2: z.optional(oauth2),
   sigv4: z.optional(sigv4),
   azuread: z.optional(azuread),
+  google_iam: z.optional(googleIam),
+  tls_config: z.optional(tlsConfig),
+  http_headers: z.optional(httpHeaders),
   follow_redirects: z.optional(flag),
   enable_http2: z.optional(flag),
   round_robin_dns: z.optional(only(false, 'Workers resolve names themselves')),
@@ -229,6 +241,7 @@ export const SUPPORTED_KEYS: Readonly<Record<string, readonly string[]>> = {
   oauth2: Object.keys(oauth2.shape),
   sigv4: Object.keys(sigv4.shape),
   azuread: Object.keys(azuread.shape),
+  tls_config: Object.keys(tlsConfig.shape),
   oauth: Object.keys(azuread.shape.oauth.shape),
   basic_auth: Object.keys(basicAuth.shape),
   authorization: Object.keys(authorization.shape),

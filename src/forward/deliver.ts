@@ -21,6 +21,8 @@ import { send, type SendDoors } from './send.ts';
 export interface ForwardDoors extends SendDoors {
   /** The deployment itself, in process; only for a remote whose configured host is `self`. */
   readonly self: Fetch;
+  /** The network, with the client certificate of that binding. */
+  readonly certificate: (binding: string) => Fetch;
   /** Shared by all that the invocation sends, whichever log it is from. */
   readonly connections: Connections;
   /** The remotes that have something under way: connections are shared fairly among them. */
@@ -296,7 +298,10 @@ async function turnOf(sender: Sender): Promise<SendTurn | null> {
       const nowMs = clock.now();
       sender.lookedMs = nowMs;
       if (!turn.short) sender.triedMs = nowMs;
-      const answer = await send(remote, schema, body, attempt, { ...doors, fetch: turn.fetch(doors.fetch) });
+      const { clientCertificate } = remote;
+      const fetch = clientCertificate === undefined ? doors.fetch : doors.certificate(clientCertificate);
+      const own = { ...doors, fetch: turn.fetch(doors.fetch) };
+      const answer = await send(remote, schema, body, attempt, own, turn.fetch(fetch));
       if (!turn.wasCut) return { answer, hung: answer.timedOut === true };
       const text = `no answer within ${clock.now() - nowMs} ms, when others needed the connection: more remotes hang than there are connections`;
       return { answer: { ...answer, text }, hung: true };

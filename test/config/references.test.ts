@@ -142,3 +142,32 @@ test("a deployment's own variables are the environment's of the same name", () =
   const environment = { NARTHEX_LIMITS: '{}', NARTHEX_DNS_URL: '', NARTHEX_OPEN: '0.0.0.0', NARTHEX_URL: 'x' };
   expect(localVariables(environment)).toEqual({ NARTHEX_LIMITS: '{}', NARTHEX_DNS_URL: '' });
 });
+
+test('the key of a service account is a JSON secret', () => {
+  const load = (key: string) =>
+    loadConfig(
+      'remote_write: [{ url: "https://a.example.com/w", google_iam: { credentials_file: /secrets/KEY } }]',
+      lookup({ KEY: key }),
+    );
+  const key = { type: 'service_account', client_email: 'a@b', private_key: 'hunter2', private_key_id: 'k' };
+  const good = load(JSON.stringify(key));
+  expect(good.ok && good.config.remoteWrites[0]!.oauth2).toEqual({
+    clientId: 'a@b',
+    clientSecret: '',
+    tokenUrl: 'https://oauth2.googleapis.com/token',
+    scopes: ['https://www.googleapis.com/auth/monitoring.write'],
+    endpointParams: [],
+    jwt: { key: 'hunter2', keyId: 'k', algorithm: 'RS256', issuer: '', audience: '', claims: [] },
+  });
+  for (const wrong of [
+    'hunter2',
+    '{"private_key":"hunter2"}',
+    '7',
+    JSON.stringify({ ...key, token_uri: 'http://a' }),
+  ]) {
+    const bad = load(wrong);
+    const report = formatProblems('f', bad.ok ? [] : bad.problems);
+    expect(report).toContain('the key of a service account, as JSON');
+    expect(report).not.toContain('hunter2');
+  }
+});

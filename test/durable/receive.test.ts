@@ -204,6 +204,7 @@ describe('a relay', () => {
         clock,
         connections: new Connections(clock),
         senders: new Set(),
+        certificate: () => fetch,
         random: () => 0.5,
         tokens,
         userAgent: 'test',

@@ -103,6 +103,7 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
       fetch,
       connections: new Connections(clock),
       senders: new Set(),
+      certificate: () => fetch,
       self: () => Promise.reject(new Error('not self')),
       random: () => 0.5,
       tokens: new Map(),

@@ -139,6 +139,7 @@ async function day(): Promise<void> {
       fetch,
       connections: new Connections(clock),
       senders: new Set<Sender>(),
+      certificate: () => fetch,
       self: fetch,
       random: chance,
       tokens: new Map(),
