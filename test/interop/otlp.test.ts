@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { asJson, asProtobuf, everything, type OtlpJson } from '../receive/otlp/metrics.ts';
+import { asJson, asProtobuf, everything, type OtlpJson, request } from '../receive/otlp/metrics.ts';
 import { freePort, test } from './harness.ts';
 import { pullSnapshot, startNarthex } from './narthex.ts';
 import { startPrometheus } from './prometheus.ts';
@@ -64,4 +64,42 @@ test.for(STRATEGIES)('%s: the same bodies become the same series as in Prometheu
   expect(sent.filter(({ value }) => value.startsWith('{count:')).length).toBeGreaterThanOrEqual(20);
   expect(difference(lines(stored), lines(sent))).toEqual([]);
   expect(doubled(stored)).toEqual([]);
+});
+
+test('buckets that are merged behind an empty one: Prometheus 3.15 counts them one too low', async ({ lab }) => {
+  const narthex = await startNarthex(lab, {
+    name: 'narthex',
+    port: await freePort(),
+    state: await lab.dir('state'),
+    config: 'global: { scrape_interval: 15s }\n',
+  });
+  const reference = await startPrometheus(lab, { name: 'reference', major: 3, otlp: true });
+  // Two buckets become one: of the indexes 1, 2 and 3 the last two are one bucket, with all eight observations.
+  const point = {
+    timeUnixNano: String(BigInt(Date.now()) * 1_000_000n),
+    count: '8',
+    sum: 8,
+    scale: 9,
+    positive: { offset: 1, bucketCounts: ['0', '5', '3'] },
+  };
+  const body = asJson(
+    request(
+      { 'service.name': 's' },
+      { name: 'merged', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [point] } },
+    ),
+  );
+  for (const url of [narthex.url, reference.url]) {
+    const headers = { 'Content-Type': 'application/json' };
+    const response = await fetch(`${url}/api/v1/otlp/v1/metrics`, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+  }
+  const pulled = await lab.dir('pulled');
+  await pullSnapshot(narthex, pulled);
+  await narthex.process.stop();
+  await reference.process.stop();
+  const value = async (dir: string): Promise<string> => (await dump(3, dir)).map(({ value }) => value).join();
+  // The bucket that ends at 2^(2/256).
+  expect(await value(pulled)).toMatch(/^\{count:8, sum:8, \(1\.0027\d*,1\.0054\d*\]:8\}$/);
+  // When this fails, Prometheus has mended it, and the README need not say so any more.
+  expect(await value(reference.dir)).toMatch(/^\{count:8, sum:8, \(1,1\.0027\d*\]:5, \(1\.0027\d*,1\.0054\d*\]:3\}$/);
 });
