@@ -9,6 +9,7 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import type { CatalogueDoor, Finished } from '../src/compact/doors.ts';
+import { NO_REPEATS, type Repeats } from '../src/digest/settle.ts';
 import type { SnapshotPlan } from '../src/compact/snapshot.ts';
 import type { BlockStatus } from '../src/http/status.ts';
 import type { Sql } from '../src/log/sql.ts';
@@ -35,21 +36,21 @@ export class Catalogue extends DurableObject<{ readonly BUCKET: R2Bucket }> impl
     return { epoch };
   }
 
-  async committed(shard: number, cut: string): Promise<string | null> {
-    const row = this.#sql.exec('SELECT ulid FROM block WHERE shard = ? AND cut = ?', shard, cut)[0];
+  async committed(shard: number, cut: string): Promise<Repeats | null> {
+    const row = this.#sql.exec('SELECT status FROM block WHERE shard = ? AND cut = ?', shard, cut)[0];
     if (row === undefined) return null;
     await this.#writeMetas();
-    return row['ulid'] as string;
+    return statusOf(row['status']).repeats ?? NO_REPEATS;
   }
 
-  async commit(epoch: number, cut: string, { block, metaJson }: Finished): Promise<boolean> {
+  async commit(epoch: number, cut: string, { block, metaJson, repeats }: Finished): Promise<boolean> {
     if (epoch !== this.#values.get('epoch', 0)) return false;
     this.#sql.exec(
       'INSERT OR IGNORE INTO block VALUES (?, ?, ?, ?, ?, 0)',
       block.shard,
       cut,
       block.ulid,
-      JSON.stringify(block),
+      JSON.stringify({ ...block, repeats } satisfies StoredStatus),
       metaJson,
     );
     await this.#writeMetas();
@@ -59,7 +60,10 @@ export class Catalogue extends DurableObject<{ readonly BUCKET: R2Bucket }> impl
   async blocks(): Promise<readonly BlockStatus[]> {
     return this.#sql
       .exec('SELECT status FROM block WHERE written = 1')
-      .map((row) => JSON.parse(row['status'] as string) as BlockStatus)
+      .map((row): BlockStatus => {
+        const { repeats: _, ...block } = statusOf(row['status']);
+        return block;
+      })
       .sort((a, b) => a.minTime - b.minTime || (a.ulid < b.ulid ? -1 : 1));
   }
 
@@ -74,7 +78,7 @@ export class Catalogue extends DurableObject<{ readonly BUCKET: R2Bucket }> impl
   /** Writes every meta.json that was decided and is not in the bucket yet: also those of a commit that died half way. */
   async #writeMetas(): Promise<void> {
     for (const row of this.#sql.exec('SELECT shard, cut, ulid, status, meta FROM block WHERE written = 0')) {
-      const { tenant } = JSON.parse(row['status'] as string) as BlockStatus;
+      const { tenant } = statusOf(row['status']);
       await this.env.BUCKET.put(blockKey(tenant, row['ulid'] as string, 'meta.json'), row['meta'] as string, {
         onlyIf: { etagDoesNotMatch: '*' },
       });
@@ -82,3 +86,8 @@ export class Catalogue extends DurableObject<{ readonly BUCKET: R2Bucket }> impl
     }
   }
 }
+
+/** As it stands in its row: with what its cut is told when it is dropped. Absent in what earlier versions stored. */
+type StoredStatus = BlockStatus & { readonly repeats?: Repeats };
+
+const statusOf = (json: unknown): StoredStatus => JSON.parse(json as string) as StoredStatus;

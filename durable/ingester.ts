@@ -8,7 +8,7 @@
  *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
  *                            metadata and exemplars in it are kept             as above; 1 a MB of exemplars, 1 for each that goes
  *   close                    watermark moves on, ended ranges are closed       1 a segment
- *   part / drop              a cut is read / is in a committed block           0 / 1 a part
+ *   part / drop              a cut is read / is in a committed block           0 / 1 a part, 1 when something came twice
  *   next / acknowledge       relaying: records after a cursor; it moves        0 / 1
  *
  * Appending needs no history, so an object that has just woken up answers as fast as a warm one.
@@ -17,6 +17,7 @@
 import { Digest } from '../src/digest/digest.ts';
 import { ExemplarRing } from '../src/digest/exemplar-ring.ts';
 import { MetadataTable } from '../src/digest/metadata.ts';
+import type { Repeats } from '../src/digest/settle.ts';
 import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
 import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
@@ -338,8 +339,18 @@ export class Ingester extends ForwardingObject {
     return bytes === null ? null : owned(bytes);
   }
 
-  async drop(cut: string): Promise<void> {
-    this.#shelf.drop(cut);
+  /** What came twice in different batches is seen when they become a block, and counted in the turn in which they go. */
+  async drop(cut: string, { duplicates, conflicts, conflictExample }: Repeats): Promise<void> {
+    this.#sql.transaction(() => {
+      if (!this.#shelf.drop(cut) || duplicates + conflicts === 0) return;
+      const totals = this.#totals();
+      this.#values.set('totals', {
+        ...totals,
+        duplicates: totals.duplicates + duplicates,
+        conflicts: totals.conflicts + conflicts,
+        conflictExample: conflictExample ?? totals.conflictExample,
+      } satisfies Totals);
+    });
   }
 
   async report(nowMs: number, tenant: string, shard: number): Promise<IngesterStatus> {

@@ -7,6 +7,7 @@ import type { Random } from '../model/doors.ts';
 import { blockKey } from '../model/tenant.ts';
 import { ulid } from '../model/ulid.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
+import { NO_REPEATS } from '../digest/settle.ts';
 import { writeBlock } from './write-block.ts';
 
 export interface CutDoors {
@@ -30,7 +31,8 @@ export async function cutShard(
   const { cuts } = await ingester.close(nowMs, upTo);
   for (const cut of cuts) {
     const id = cut.id!;
-    if ((await doors.catalogue.committed(shard, id)) === null) {
+    let repeats = await doors.catalogue.committed(shard, id);
+    if (repeats === null) {
       const name = ulid(nowMs, doors.random);
       const key = (file: string): string => blockKey(tenant, name, file);
       const finished = await writeBlock({ tenant, shard, ulid: name, cut, nowMs, key }, ingester, doors.bucket);
@@ -38,8 +40,9 @@ export async function cutShard(
         if (!(await doors.catalogue.commit(epoch, id, finished))) return committed;
         committed.push(name);
       }
+      repeats = finished?.repeats ?? NO_REPEATS;
     }
-    await ingester.drop(id);
+    await ingester.drop(id, repeats);
   }
   return committed;
 }

@@ -1,5 +1,6 @@
 /** What making blocks needs of the outside: the ingester that holds the segments, the catalogue that commits, the bucket. */
 
+import type { Repeats } from '../digest/settle.ts';
 import type { BlockStatus } from '../http/status.ts';
 import type { Cut } from '../digest/shelf.ts';
 
@@ -12,20 +13,23 @@ export interface ShardDoor {
   close(nowMs: number, upTo: number): Promise<{ more: boolean; cuts: readonly Cut[] }>;
   cuts(): Promise<readonly Cut[]>;
   part(segment: number, part: number): Promise<Uint8Array | null>;
-  drop(cut: string): Promise<void>;
+  /** The cut is in a committed block, in which so much came twice. Once more is nothing. */
+  drop(cut: string, repeats: Repeats): Promise<void>;
 }
 
 /** A block whose chunks and index are in the bucket and whose meta.json is not: what a commit decides on. */
 export interface Finished {
   readonly block: BlockStatus;
   readonly metaJson: string;
+  /** What its segments had in common. */
+  readonly repeats: Repeats;
 }
 
 export interface CatalogueDoor {
   /** Begins a round of cutting: commits of earlier rounds are refused from now on. */
   begin(): Promise<{ epoch: number }>;
-  /** The block that a cut of a shard became, or null. */
-  committed(shard: number, cut: string): Promise<string | null>;
+  /** What came twice in the block that a cut of a shard became; null when it is none yet. */
+  committed(shard: number, cut: string): Promise<Repeats | null>;
   /** Makes a block part of the tenant: writes its meta.json. False when a later round began. */
   commit(epoch: number, cut: string, finished: Finished): Promise<boolean>;
   blocks(): Promise<readonly BlockStatus[]>;

@@ -51,7 +51,7 @@ export async function writeBlock(
   );
   try {
     const sources = plan.cut.segments.map((segment) => sourceOf(segment, shard));
-    await mergeSegments(sources, (series) => writer.add(series.labels, series, series.count));
+    const repeats = await mergeSegments(sources, (series) => writer.add(series.labels, series, series.count));
     const { index, stats, minTime, maxTime, seriesBytesMax, chunkBytesMax } = await writer.finish();
     if (stats.numSeries === 0) return null;
     sizes.set('index', index.byteLength);
@@ -69,6 +69,7 @@ export async function writeBlock(
     });
     return {
       metaJson: meta,
+      repeats,
       block: {
         ulid: plan.ulid,
         tenant: plan.tenant,

@@ -22,6 +22,8 @@ export interface Repeats {
   conflictExample: string | null;
 }
 
+export const NO_REPEATS: Readonly<Repeats> = { duplicates: 0, conflicts: 0, conflictExample: null };
+
 /** Gathers one series after another: `clear`, then `push` (or `reserve` and write into the columns), then `settle`. */
 export class Settling implements MixedColumns, Repeats {
   t = new Float64Array(256);

@@ -98,11 +98,13 @@ export class Shelf {
     return bytes instanceof ArrayBuffer ? new Uint8Array(bytes) : null;
   }
 
-  /** The cut is in a committed block: its segments go. */
-  drop(cut: string): void {
-    this.#sql.transaction(() => {
+  /** The cut is in a committed block: its segments go. False when they were gone already. */
+  drop(cut: string): boolean {
+    return this.#sql.transaction(() => {
+      if (this.#sql.exec('SELECT 1 FROM segment WHERE cut = ? LIMIT 1', cut).length === 0) return false;
       this.#sql.exec('DELETE FROM part WHERE segment IN (SELECT id FROM segment WHERE cut = ?)', cut);
       this.#sql.exec('DELETE FROM segment WHERE cut = ?', cut);
+      return true;
     });
   }
 

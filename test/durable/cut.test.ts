@@ -28,7 +28,7 @@ function world(tenant: string) {
     close: (nowMs, upTo) => asleep(shard, async () => await shard.close(nowMs, upTo)),
     cuts: () => asleep(shard, async () => await shard.cuts()),
     part: (segment, part) => asleep(shard, async () => await shard.part(segment, part)),
-    drop: (cut) => asleep(shard, async () => await shard.drop(cut)),
+    drop: (cut, repeats) => asleep(shard, async () => await shard.drop(cut, repeats)),
   };
   const catalogueDoor: CatalogueDoor = {
     begin: () => asleep(catalog, async () => await catalog.begin()),
@@ -177,6 +177,40 @@ describe('a cut that dies', () => {
     expect(await w.cut(at(151))).toEqual([]);
     expect((await w.blocks()).map(({ samples }) => points(samples))).toEqual([[['a', at(0), 1]]]);
     expect((await w.status(at(151))).ranges).toEqual([]);
+  });
+
+  it('counts what came twice in different batches once, also when it died before it said so', async () => {
+    const w = world('repeats');
+    const digested = async (atMs: number, given: readonly Point[]): Promise<void> => {
+      await w.append(atMs, given);
+      while ((await w.shard.digest(atMs, Infinity)).more) continue;
+    };
+    await digested(at(1), [
+      ['a', at(0), 1],
+      ['b', at(0), 1],
+    ]);
+    await digested(at(2), [
+      ['a', at(0), 1],
+      ['b', at(0), 2],
+    ]);
+    expect(await w.status(at(2))).toMatchObject({ samplesDuplicate: 0, samplesConflicting: 0 });
+    await expect(w.cut(at(150), { shard: { ...w.shard, drop: async () => die() } })).rejects.toThrow(Died);
+    const cuts = await w.shard.cuts();
+    expect(await w.cut(at(151))).toEqual([]);
+    // Another that overlaps with it.
+    await w.shard.drop(cuts[0]!.id!, { duplicates: 1, conflicts: 1, conflictExample: null });
+    const { samplesDuplicate, samplesConflicting, conflictExample, digest } = await w.status(at(151));
+    expect([samplesDuplicate, samplesConflicting, digest.samplesSent]).toEqual([1, 1, 4]);
+    expect(conflictExample).toContain('kept 1, refused 2');
+    expect((await w.blocks()).map(({ block, samples }) => [block.samples, points(samples)])).toEqual([
+      [
+        2,
+        [
+          ['a', at(0), 1],
+          ['b', at(0), 1],
+        ],
+      ],
+    ]);
   });
 
   it('is refused when a later one began meanwhile', async () => {
