@@ -313,6 +313,20 @@ describe('a full disk', () => {
     }
   };
 
+  it('is full as SQLite itself says it, and recovers', () => {
+    const sql = sqlite();
+    const log = new Log(sql, LIMITS);
+    log.setConsumers(['dead']);
+    // 200 KiB, whatever stands in them.
+    sql.exec('PRAGMA max_page_count = 50');
+    for (let i = 0; i < 100; i++) append(log, i, [record(1, 10_000)]);
+    expectConservation(log);
+    const [dead] = log.status(100).consumers;
+    expect(dead!.samplesDropped['log_full']).toBeGreaterThan(80);
+    expect(dead!.samplesPending).toBeGreaterThan(5);
+    expect(log.lastSeq()).toBe(100);
+  });
+
   it('gives up the oldest, counted for each consumer, and goes on', () => {
     const { log } = small({ value: 1_000 });
     log.setConsumers(['dead', 'live']);

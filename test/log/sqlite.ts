@@ -33,7 +33,8 @@ export function sqlite(path = ':memory:'): Sql & { close(): void } {
         db.exec(`RELEASE ${name}`);
         return result;
       } catch (error) {
-        db.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
+        // SQLite may have rolled back all of it by itself: a full disk does.
+        if (db.isTransaction) db.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
         throw error;
       } finally {
         depth--;
