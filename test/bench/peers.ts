@@ -12,26 +12,43 @@ export interface Measured {
   /** The processes that do the work. */
   readonly pids: readonly number[];
   readonly process: Started;
+  /** Its agent loses its memory, and with it its count of rows. */
+  readonly forgetful?: boolean;
   /** Present for Narthex alone. */
   readonly narthex?: Narthex;
 }
 
-/** What is measured of Narthex is the user's workerd. The command that has started it only waits; `commandPids` are its processes. */
-export async function narthex(lab: Lab, name: string, config: string): Promise<Measured & { commandPids: number[] }> {
+/**
+ * What is measured of Narthex is the user's workerd. The command that has started it only waits; `commandPids` are its processes. A `forgetful` agent
+ * has lost its memory before every scrape.
+ */
+export async function narthex(
+  lab: Lab,
+  name: string,
+  config: string,
+  forgetful = false,
+): Promise<Measured & { commandPids: number[] }> {
   const state = await lab.dir(`${name}-state`);
-  const started = await startNarthex(lab, { name, port: await freePort(), state, config });
+  const started = await startNarthex(lab, {
+    name,
+    port: await freePort(),
+    state,
+    config,
+    ...(forgetful ? { preload: join(import.meta.dirname, 'forgetful.ts') } : {}),
+  });
   const run = JSON.parse(await readFile(join(state, 'run.json'), 'utf8')) as { workerd: { pid: number }[] };
   const pids = run.workerd.map(({ pid }) => pid);
   if (pids.length !== 1) throw new Error(`narthex has ${pids.length} workerd, not one`);
   const tree = await processTree(started.process.pid);
   const commandPids = tree.map(({ pid }) => pid).filter((pid) => !pids.includes(pid));
   return {
-    name: `narthex ${packageVersion('package.json')}`,
+    name: `narthex ${packageVersion('package.json')}${forgetful ? ', evicted before each scrape' : ''}`,
     url: started.url,
     pids,
     process: started.process,
     narthex: started,
     commandPids,
+    forgetful,
   };
 }
 

@@ -22,6 +22,8 @@ export interface NarthexOptions {
   readonly state: string;
   /** `NARTHEX_LIMITS`. */
   readonly limits?: string;
+  /** A module that is loaded into the command before it begins. */
+  readonly preload?: string;
   /** Another folder of the Worker's sources and `wrangler.toml`. */
   readonly root?: string;
 }
@@ -33,7 +35,8 @@ export async function startNarthex(lab: Lab, options: NarthexOptions): Promise<N
     ...(options.limits === undefined ? {} : { NARTHEX_LIMITS: options.limits }),
     ...(options.root === undefined ? {} : { NARTHEX_WORKER_ROOT: options.root }),
   };
-  const args = [narthexProgram, 'start', '--port', String(port), '--config', config, '--state', state];
+  const preload = options.preload === undefined ? [] : ['--import', options.preload];
+  const args = [...preload, narthexProgram, 'start', '--port', String(port), '--config', config, '--state', state];
   const narthex = {
     url: `http://127.0.0.1:${port}`,
     port,
