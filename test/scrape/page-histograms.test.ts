@@ -1,4 +1,5 @@
 /** Histograms as samples of a page: staleness, limits, relabelling, timestamps, exemplars. The object sleeps between any two scrapes. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { labelsFrom } from '../../src/model/labels.ts';
@@ -10,14 +11,19 @@ import { histogram, type TestHistogram, textOf } from '../model/histograms.ts';
 import { ruleFrom } from '../relabel/rules.ts';
 import { linesOf } from './decode.ts';
 import { encodeFamilies, type TestFamily, type TestMetric } from './metric-family.ts';
+import { Keeper } from './keeper.ts';
 import { resultOf } from './results.ts';
 
 const NATIVE: HistogramSettings = { ...CLASSIC_ONLY, native: true };
 const CONVERT: HistogramSettings = { ...CLASSIC_ONLY, convert: true };
 
 class Scraped {
-  #stored: Uint8Array | null = null;
+  readonly #keeper: Keeper;
   #at = 0;
+
+  constructor(changeShare?: number) {
+    this.#keeper = new Keeper(changeShare);
+  }
 
   next(
     body: string | readonly TestFamily[],
@@ -28,7 +34,7 @@ class Scraped {
       typeof body === 'string'
         ? ['text', Uint8Array.from(new TextEncoder().encode(body))]
         : ['protobuf', encodeFamilies(body)];
-    const page = Page.decode(this.#stored);
+    const page = this.#keeper.wake();
     const out = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
     const got = page.scrape(
       {
@@ -45,7 +51,7 @@ class Scraped {
       { ...resultOf(this.#at, '', null, format), body: bytes, bodyBytes: bytes.length },
       out,
     );
-    if (got.changed) this.#stored = page.encode();
+    if (got.changed) this.#keeper.keep(page);
     const built = out.finish();
     const lines = linesOf(built).filter((line) => !/^(up|scrape_duration_seconds)\{/.test(line));
     return { got, lines, message: built[0]!.message };
@@ -58,7 +64,7 @@ class Scraped {
 
   retired(): string[] {
     const out = new RequestBuilder({ samplesMax: 10_000, bytesMax: 512 * 1024 });
-    Page.decode(this.#stored).retire(9000, out);
+    this.#keeper.wake().retire(9000, out);
     return linesOf(out.finish()).filter((line) => !/^(up|scrape_\w+)\{/.test(line));
   }
 }
@@ -135,6 +141,39 @@ describe('staleness', () => {
     ]);
     expect(page.samples('')).toContain('h{job="j"} stale float histogram @4000');
   });
+});
+
+test('whatever a series is from scrape to scrape, and however the page is kept, its marker is of its last kind', () => {
+  const KINDS = {
+    float: (name: string): TestFamily => ({ ...gauge, name }),
+    ints: (name: string): TestFamily => family(ints, name),
+    floats: (name: string): TestFamily => family(floats, name),
+    timed: (name: string): TestFamily => family({ ...ints, ms: 1 }, name),
+  };
+  const MARKERS: Record<string, string> = { float: 'stale', ints: 'stale histogram', floats: 'stale float histogram' };
+  const kind = fc.constantFrom<keyof typeof KINDS | null>('float', 'ints', 'floats', 'timed', null);
+  const scrapes = fc.array(fc.tuple(kind, kind, kind, fc.integer({ min: 0, max: 5 })), { minLength: 2, maxLength: 8 });
+  fc.assert(
+    fc.property(scrapes, fc.constantFrom(0, undefined, Infinity), (all, changeShare) => {
+      const page = new Scraped(changeShare);
+      let before: (string | null)[] = [null, null, null];
+      all.forEach(([a, b, c, fate], i) => {
+        const kinds = fate === 0 ? [null, null, null] : [a, b, c];
+        const families = ['a', 'b', 'c'].flatMap((name, k) => (kinds[k] === null ? [] : [KINDS[kinds[k]!](name)]));
+        const lines = page.samples(fate === 0 ? '{' : families);
+        const wanted = ['a', 'b', 'c'].flatMap((name, k) => {
+          const was = before[k];
+          const isThere = kinds[k] !== null && kinds[k] !== 'timed';
+          return was == null || was === 'timed' || isThere
+            ? []
+            : [`${name}{job="j"} ${MARKERS[was]} @${(i + 1) * 1000}`];
+        });
+        expect(lines.filter((line) => line.includes(' stale')).sort()).toEqual(wanted);
+        before = kinds;
+      });
+    }),
+    { numRuns: 400 },
+  );
 });
 
 describe('counts', () => {
