@@ -112,6 +112,7 @@ function checkScrapes(tree: Tree, global: Mapping, file: string, jobs: Jobs, rep
     checkIdentity(scrape, path, report);
     checkHeaders(scrape, 'http_headers', path, report);
     checkMeaning(scrape, path, SCRAPE_NO_MEANING, report);
+    checkNative(scrape, global, path, report);
     checkFailureLog(scrape, path, report);
     checkTargets(scrape, path, report);
     const { metricNameValidationScheme: scheme } = namesOf(scrape, global);
@@ -166,6 +167,20 @@ function checkProtocols(section: Mapping, path: Path, report: Report): void {
     (i) => [...at, i],
     (again) => report(again, { expected: 'each protocol once' }),
   );
+}
+
+/** A job that wants native histograms must ask for the one format that has them. */
+function checkNative(scrape: Mapping, global: Mapping, path: Path, report: Report): void {
+  const wanted = scrape['scrape_native_histograms'] ?? global['scrape_native_histograms'];
+  const protocols = scrape['scrape_protocols'] ?? global['scrape_protocols'];
+  if (!/^(y|yes|on|true)$/i.test(String(wanted)) || !Array.isArray(protocols)) return;
+  if (protocols.includes('PrometheusProto')) return;
+  const at = scrape['scrape_protocols'] === undefined ? ['global'] : path;
+  report([...at, 'scrape_protocols'], {
+    expected: 'PrometheusProto among them',
+    hint: 'scrape_native_histograms is true, and no other format has native histograms',
+    level: 'warning',
+  });
 }
 
 /** Names cannot be kept as they are where they must be legacy names. */

@@ -106,7 +106,7 @@ export class ClassicHistogram {
     const counts = this.#counts;
     // They come in order, most likely.
     let at = bounds.length;
-    if (at > 0 && bounds[at - 1]! >= bound) at = bounds.findIndex((one) => one >= bound);
+    if (at > 0 && bounds[at - 1]! >= bound) at = firstNotBelow(bounds, bound);
     if (bounds[at] === bound) return;
     if (at > 0 && count < counts[at - 1]!) this.#fault = `count is not cumulative: ${count} < ${counts[at - 1]}`;
     else if (at < bounds.length && count > counts[at]!) {
@@ -119,4 +119,16 @@ export class ClassicHistogram {
       counts.splice(at, 0, count);
     }
   }
+}
+
+/** The index of the first number that is not below `bound`; they ascend. */
+function firstNotBelow(numbers: readonly number[], bound: number): number {
+  let low = 0;
+  let high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (numbers[middle]! < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -192,3 +192,19 @@ test('damaged pages end with entries or an error, and lose no other series', () 
     { numRuns: 2000 },
   );
 });
+
+test('buckets in any order make the same histogram', () => {
+  const buckets = fc.uniqueArray(fc.integer({ min: -50, max: 50 }), { minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(buckets, fc.infiniteStream(fc.nat(3)), (bounds, steps) => {
+      let count = 0;
+      const sorted = bounds
+        .toSorted((a, b) => a - b)
+        .map((bound) => ({ bound, line: `h_bucket{le="${bound}"} ${(count += steps.next().value!)}\n` }));
+      const inOrder = sorted.map(({ line }) => line).join('');
+      const asTheyCame = bounds.map((one) => sorted.find(({ bound }) => bound === one)!.line).join('');
+      const page = (lines: string): string => `# TYPE h histogram\n${lines}h_count ${count}\n`;
+      expect(text(page(asTheyCame))).toEqual(text(page(inOrder)));
+    }),
+  );
+});
