@@ -2,10 +2,16 @@ import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
 import { bucketOf } from '../../durable/bucket.ts';
+import { clock, tokens } from '../../durable/doors.ts';
 import { catalogue, director, type Env, ingester, tenants } from '../../durable/env.ts';
 import { cutShard } from '../../src/compact/cut.ts';
 import { makeItem, planSnapshot } from '../../src/compact/snapshot.ts';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { inOrderOfChanges } from '../../src/forward/changes.ts';
+import type { Sender } from '../../src/forward/deliver.ts';
+import { forwardRound } from '../../src/forward/round.ts';
+import { Connections } from '../../src/scrape/connections.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { RANGE_MS } from '../../src/model/sample.ts';
 import { accept, type Accepted } from '../../src/receive/accept.ts';
@@ -15,6 +21,7 @@ import { PLACEMENT_DELAY_MS, shardsAt } from '../../src/receive/shards.ts';
 import worker from '../../src/worker.ts';
 import { asleep } from './asleep.ts';
 import { samplesOfBlock } from './blocks-reader.ts';
+import { samplesOf } from './log-reader.ts';
 
 const bindings = env as unknown as Env;
 const bucket = bucketOf(bindings.BUCKET);
@@ -127,6 +134,53 @@ describe('while samples come', () => {
       expect(ranges).toEqual([]);
     }
   });
+});
+
+it('a relay sends what came before a change first, though its shard is behind, and what a new shard got from its first record', async () => {
+  const tenant = 'relayed';
+  const changeMs = Date.now() - 2 * MINUTE;
+  const terms = { limits: DEFAULT_SHARD_LIMITS, hashes: null, replica: null, relay: ['far'] };
+  const append = async (nowMs: number, shards: number): Promise<void> => {
+    const { parts } = accept(2, request(nowMs, 1), DEFAULT_RECEIVE_LIMITS, nowMs, { shards }) as Accepted;
+    for (const { shard, records } of parts) await ingester(bindings, tenant, shard).append(nowMs, records, terms);
+  };
+  for (let i = 10; i > 0; i--) await append(changeMs - i * 1000, 1);
+  for (let i = 0; i < 10; i++) await append(changeMs + i * 1000, 3);
+
+  const loaded = loadConfig('remote_write: [{ name: far, url: https://far.example/ }]');
+  if (!loaded.ok) throw new Error('not a configuration');
+  const remotes = loaded.config.remoteWrites;
+  const shards = [0, 1, 2].map((shard) => ingester(bindings, tenant, shard));
+  const got = new Map<string, number[]>();
+  let posts = 0;
+  const doors = {
+    clock,
+    connections: new Connections(clock),
+    senders: new Set<Sender>(),
+    certificate: () => fetch,
+    random: () => 0.5,
+    tokens,
+    userAgent: 'test',
+    warn: () => {},
+    self: () => Promise.reject(new Error('never')),
+    fetch: async (request: Request) => {
+      // The old shard's first requests fail: it stays behind for a while.
+      if (posts++ < 2) return new Response('no', { status: 503, headers: { 'Retry-After': '1' } });
+      const samples = samplesOf({ schema: 2, body: new Uint8Array(await request.arrayBuffer()) });
+      for (const { labels, t } of samples) got.set(labels['instance']!, [...(got.get(labels['instance']!) ?? []), t]);
+      return new Response(null, {
+        status: 204,
+        headers: { 'X-Prometheus-Remote-Write-Samples-Written': String(samples.length) },
+      });
+    },
+  };
+  const heeding = inOrderOfChanges(shards, [changeMs], clock);
+  await Promise.all(heeding.map((log) => forwardRound({ configVersion: 0, remotes, runMs: 8_000 }, log, doors)));
+  expect(got.size).toBe(TARGETS);
+  for (const times of got.values()) {
+    expect(times).toHaveLength(20);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+  }
 });
 
 describe('of an HA pair', () => {
