@@ -46,7 +46,7 @@ const PLACES: Readonly<Record<string, (section: Section) => Section>> = {
   authorization: (section) =>
     scrape({ authorization: { ...('credentials_file' in section ? {} : { credentials: 'c' }), ...section } }),
   oauth2: (section) => scrape({ oauth2: { ...OAUTH2, ...section } }),
-  tls_config: (section) => scrape({ tls_config: section }),
+  tls_config: (section) => remote({ tls_config: section }),
   remote_write: remote,
   queue_config: (section) => remote({ queue_config: section }),
   metadata_config: (section) => remote({ metadata_config: section }),
@@ -59,6 +59,7 @@ const PLACES: Readonly<Record<string, (section: Section) => Section>> = {
 const BESIDE: Readonly<Record<string, Section>> = {
   'dns_sd_configs.port': { type: 'A' },
   'dns_sd_configs.type': { port: 80 },
+  'tls_config.key_file': { cert_file: '/bindings/A' },
   'otlp.ignore_resource_attributes': { promote_all_resource_attributes: true },
   'relabel_configs.modulus': { action: 'hashmod', source_labels: ['a'] },
   'metric_relabel_configs.modulus': { action: 'hashmod', source_labels: ['a'] },
@@ -90,6 +91,10 @@ const VALUES: Section = {
   'kubernetes_sd_configs.role': 'node',
   'kubernetes_sd_configs.namespaces': { names: ['a'] },
   'consul_sd_configs.namespace': 'a',
+  'remote_write.google_iam': { credentials: JSON.stringify({ client_email: 'a@b', private_key: 'k' }) },
+  'remote_write.tls_config': { cert_file: '/bindings/A' },
+  'tls_config.cert_file': '/bindings/A',
+  'tls_config.key_file': '/bindings/A',
   'remote_write.send_exemplars': false,
   'remote_write.send_native_histograms': false,
   'remote_write.protobuf_message': 'prometheus.WriteRequest',
@@ -191,6 +196,7 @@ const AS_IT_IS: ReadonlySet<string> = new Set([
   'queue_config.retry_on_http_429',
   'remote_write.round_robin_dns',
   'oauth2.grant_type',
+  'tls_config.key_file',
   'runtime.gogc',
   'runtime.log_level',
 ]);
