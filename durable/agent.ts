@@ -29,6 +29,7 @@ import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from
 import { type Load, noted } from '../src/scrape/load.ts';
 import { MetadataTable, type TargetsMetadata } from '../src/scrape/metadata.ts';
 import { type Moved, Moving, type Place, type Released } from '../src/scrape/moving.ts';
+import { PageCache, type Pages } from '../src/scrape/page-cache.ts';
 import { Page } from '../src/scrape/page.ts';
 import { type Standing, standingOf } from '../src/scrape/standing.ts';
 import type { GivingAgent, TakingAgent } from '../src/scrape/takeover.ts';
@@ -45,6 +46,9 @@ const RESCUE_EVERY_MS = 25_000;
 const RELEASE_BYTES = 4_000_000;
 /** More records than come in the minute between two batons. */
 const RIDERS_LOOKED_AT = 1_000;
+
+/** Decoded pages of all agents in this isolate, which has 128 MB: the rest is for bodies, of which a flush may bring 16 MB, and what is made of them. */
+const PAGES = new PageCache(48_000_000);
 
 /** What the agent tells of itself when the number of agents is decided. */
 export interface AgentLoad {
@@ -68,7 +72,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
   readonly #logBytesMax: number;
   protected override readonly outbox: Outbox;
   /** Decoded pages and journal: a cache of what is stored, dropped whenever a write fails. */
-  #warm: { readonly pages: Map<string, Page>; readonly journal: Journal } | null = null;
+  #warm: { readonly pages: Pages; readonly journal: Journal } | null = null;
 
   constructor(state: DurableObjectState, env: LogEnv) {
     super(state, env);
@@ -118,7 +122,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
         return { epoch: newestEpoch(baton), standings, isSettled: this.#moving.isSettled };
       });
     } catch (error) {
-      this.#warm = null;
+      this.#cool();
       throw error;
     }
   }
@@ -178,8 +182,9 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
           }
         }
       });
+      pages.settle();
     } catch (error) {
-      this.#warm = null;
+      this.#cool();
       throw error;
     }
     return { ownedUntilMs: untilMs === Infinity ? null : untilMs, wantedVersion: this.#config().wanted };
@@ -198,7 +203,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
       try {
         this.#sql.transaction(() => this.#retire(nowMs, new Set(targets)));
       } catch (error) {
-        this.#warm = null;
+        this.#cool();
         throw error;
       }
     }
@@ -320,7 +325,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
   }
 
   /** A step of moving targets: what it changes and the journal, all or nothing. */
-  #move(place: Place, step: (warm: { pages: Map<string, Page>; journal: Journal }) => void): void {
+  #move(place: Place, step: (warm: { pages: Pages; journal: Journal }) => void): void {
     try {
       this.#sql.transaction(() => {
         if (!this.#moving.enter(place)) return;
@@ -330,7 +335,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
         if (!this.#log.setRider(rider)) this.#values.set('journal', warm.journal);
       });
     } catch (error) {
-      this.#warm = null;
+      this.#cool();
       throw error;
     }
   }
@@ -359,16 +364,22 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
     return true;
   }
 
-  #remembered(): { pages: Map<string, Page>; journal: Journal } {
+  #remembered(): { pages: Pages; journal: Journal } {
     if (this.#warm === null) {
       // Before the first record there is none to ride in: what came from another agent then stands by itself.
       const early = (): Uint8Array | null => {
         const journal = this.#values.get<Journal | null>('journal', null);
         return journal === null ? null : encodeJournal(journal);
       };
-      this.#warm = { pages: new Map(), journal: decodeJournal(this.#log.rider() ?? early()) };
+      this.#warm = { pages: PAGES.pages(), journal: decodeJournal(this.#log.rider() ?? early()) };
     }
     return this.#warm;
+  }
+
+  /** A write has failed: what is in memory may be ahead of what is stored. */
+  #cool(): void {
+    this.#warm?.pages.clear();
+    this.#warm = null;
   }
 
   /** A target's page as it was stored. One that cannot be read begins anew: its series that are gone get no markers, and the scrape goes on. */

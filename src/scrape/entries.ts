@@ -44,6 +44,13 @@ export class Entries {
   #asked = 0;
   #askedLabels = 0;
 
+  /** What the columns and the tables take in memory. */
+  get bytes(): number {
+    const { keys, keyEnd, refs, refEnd, series, tracked, judged, member, origin } = this;
+    const columns = [keys, keyEnd, refs, refEnd, series, tracked, judged, member, origin];
+    return columns.reduce((sum, column) => sum + column.byteLength, 32 * this.count);
+  }
+
   keyStart(entry: number): number {
     return entry === 0 ? 0 : this.keyEnd[entry - 1]!;
   }

@@ -79,6 +79,12 @@ export class Page {
     return new Page(state);
   }
 
+  /** About what it takes in memory, bytes: the columns as they are, texts and the tables that find them by experience. */
+  get bytes(): number {
+    const { entries, symbols, families, stored } = this.#state;
+    return 2_000 + entries.bytes + 5 * (stored?.count ?? 0) + 100 * symbols.count + 300 * families.count;
+  }
+
   /**
    * The page as it is to be stored now: only what changed since it was stored as a whole; or, when that is more than a share of it, a whole, and no change
    * any more. The next one is told against what this gives, so a page must be forgotten when that could not be stored.
