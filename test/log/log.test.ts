@@ -35,6 +35,45 @@ function expectConservation(log: Log): void {
   }
 }
 
+describe('the state that rides', () => {
+  const rider = (n: number): Uint8Array => new Uint8Array(3).fill(n);
+
+  it('can change without a record, once there is one', () => {
+    const { log } = open();
+    expect(log.setRider(rider(1))).toBe(false);
+    log.append(0, [record(1), record(2)], rider(2));
+    expect(log.setRider(rider(3))).toBe(true);
+    expect(log.rider()).toEqual(rider(3));
+  });
+
+  it('stands in the newest record alone, however many wait', () => {
+    const { sql, log } = open();
+    log.setConsumers(['down']);
+    const riders = (): unknown[] => sql.exec('SELECT seq FROM record WHERE rider IS NOT NULL').map((row) => row['seq']);
+    for (let i = 1; i <= 5; i++) log.append(i, [record(i)], rider(i));
+    expect(riders()).toEqual([1, 2, 3, 4, 5]);
+    const before = sql.rowsWritten();
+    log.dropOldRiders(3);
+    expect(riders()).toEqual([1, 5]);
+    log.dropOldRiders(100);
+    log.dropOldRiders(100);
+    expect(riders()).toEqual([5]);
+    // A row for each that went, none for looking.
+    expect(sql.rowsWritten() - before).toBe(4);
+    expect(log.rider()).toEqual(rider(5));
+    expectConservation(log);
+  });
+
+  it('has room with its record, or says what to do', () => {
+    const { log } = open({ ...LIMITS, bytesMax: 10_000_000 });
+    log.append(0, [record(1, 600_000)], new Uint8Array(1_300_000));
+    expect(() => log.append(0, [record(1, 600_001)], new Uint8Array(1_300_000))).toThrow(
+      'spread the targets over more',
+    );
+    expect(() => log.setRider(new Uint8Array(1_300_001))).toThrow('NARTHEX_AGENTS');
+  });
+});
+
 describe('appending', () => {
   it('writes one row a record, and all of an append or none', () => {
     const { log } = open();

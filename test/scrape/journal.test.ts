@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { REQUEST_LIMITS } from '../../src/model/request.ts';
+import { TARGETS_PER_AGENT } from '../../src/scrape/placement.ts';
 import { decodeJournal, encodeJournal, endOf, enter } from '../../src/scrape/journal.ts';
 
 const last = { slotMs: 100_000, timestampMs: 100_000, durationMs: 1, samples: 1, error: null, intervalMs: 15_000 };
@@ -14,6 +16,20 @@ test('one of which the interval is not known ends at once', () => {
   expect(endOf(older, 105_000)).toEqual({ dueMs: 105_000, markerMs: 105_000 });
   expect(endOf(older, 90_000).markerMs).toBe(100_001);
   expect(endOf(undefined, 105_000)).toEqual({ dueMs: 105_000, markerMs: 105_000 });
+});
+
+test('that of as many targets as an agent is meant for has room in a row, beside a record, also when all of them hang', () => {
+  const journal = decodeJournal(null);
+  const now = 1_795_368_572_844;
+  const hung = { triedMs: now, lookedMs: now };
+  const scrape = { slotMs: now, timestampMs: now, durationMs: 10_000, intervalMs: 15_000, samples: 100_000, series: 0 };
+  const tally = { limit: null, duplicates: 0, outOfBounds: 0, exemplars: 0 };
+  for (let i = 0; i < TARGETS_PER_AGENT; i++)
+    enter(journal, i.toString(16).padStart(16, 'f'), { ...scrape, error: 'e'.repeat(1_000), hung }, tally);
+  const bytes = encodeJournal(journal).byteLength;
+  expect(bytes).toBeGreaterThan(300_000);
+  // Twice as many, since a hash does not share out evenly.
+  expect(2 * bytes + REQUEST_LIMITS.bytesMax).toBeLessThan(1_900_000);
 });
 
 test('totals ride with it: limits, samples left out, exemplars, and how long it really was between scrapes', () => {

@@ -8,6 +8,7 @@ import { scrapeConfig } from '../scrape/configs.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
 import { Connections } from '../../src/scrape/connections.ts';
 import { type AgentDoor, RUN_MS, type Scraped, scrapeRound } from '../../src/scrape/round.ts';
+import { agentOf } from '../../src/scrape/placement.ts';
 import type { Standing } from '../../src/scrape/standing.ts';
 import { standingOf } from '../../src/scrape/standing.ts';
 import type { Target } from '../../src/scrape/target.ts';
@@ -39,7 +40,7 @@ interface Outcome {
   readonly hostOf: (target: string) => number;
 }
 
-/** Runs each minute on each lane; a lane's targets are every `lanes`-th. */
+/** Runs each minute on each lane, which has one agent. */
 async function simulate(world: World): Promise<Outcome> {
   const rng = new Rng(world.seed);
   const chance = (): number => rng.next() / 2 ** 32;
@@ -80,7 +81,7 @@ async function simulate(world: World): Promise<Outcome> {
         bodyBytesMax: 1e6,
         warn: (message: string) => expect(message).toBe(''),
       };
-      const own = targets.filter((_, i) => i % world.lanes === lane);
+      const own = targets.filter(({ key }) => agentOf(key, world.lanes) === lane);
       rounds.push(
         scrapeRound({ runMs: RUN_MS, configVersion: 1, external: [], targets: own, remotes: [] }, agent, doors),
       );
@@ -174,6 +175,24 @@ function costs(lanes: number, flushesAMinute: number, remotes: number): string {
   const dollars = (rows * 1.0 + requests * 0.15 + minutes * lanes * 0.3) / 1e6;
   return `${(rows / 1e6).toFixed(2)} M rows, ${(requests / 1e6).toFixed(2)} M requests to objects, ${minutes * lanes} invocations: $${dollars.toFixed(2)} a month`;
 }
+
+it('5,000 targets every 15 s, of which 10 % hang, over eight lanes', { timeout: 300_000 }, async () => {
+  const hangs = (host: number): boolean => host % 10 === 3;
+  const minutes = 2;
+  const { scrapes, flushes, hostOf } = await simulate({
+    seed: 4,
+    targets: 5_000,
+    lanes: 8,
+    minutes,
+    latencyMs: 60,
+    hangs,
+  });
+  const live = scrapes.filter(({ key, result }) => !hangs(hostOf(key)) && result.slotMs >= T0 + MINUTE);
+  const late = lateness(live);
+  console.log(`5,000 targets, 8 lanes, 8 agents: ${spread(late)} late; ${costs(8, flushes / minutes, 1)}`);
+  expect(live.filter(({ result }) => result.error !== null)).toEqual([]);
+  expect(late.at(-1)).toBeLessThanOrEqual(1_000);
+});
 
 describe('500 targets every 15 s, of which 10 % hang until the timeout', () => {
   const hangs = (host: number): boolean => host % 10 === 3;
