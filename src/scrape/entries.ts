@@ -144,7 +144,9 @@ export class Entries {
       keyBytes += this.keyEnd[i]! - this.keyStart(i);
       refCount += this.refEnd[i]! - this.refStart(i);
     }
-    out.#reserve(order.length, keyBytes, refCount);
+    // With some room: who changes changes again, and the first text that is new would move all columns.
+    const more = 1 + 1 / 32;
+    out.#reserve(Math.ceil(order.length * more), Math.ceil(keyBytes * more), Math.ceil(refCount * more));
     const moved = new Int32Array(this.count).fill(-1);
     let key = 0;
     let ref = 0;
