@@ -185,8 +185,8 @@ async function readLimited(
     );
   // Prometheus refuses a body of exactly the limit as well.
   const isOver = (bytes: number): boolean => bytes > limit || (configured && bytes === limit);
-  const reader = response.body?.getReader();
-  if (reader === undefined) return new Uint8Array(0);
+  if (response.body === null) return new Uint8Array(0);
+  const reader = pieceReader(response.body);
   try {
     const declared = Number(response.headers.get('content-length') ?? 0);
     if (isOver(declared) && !response.headers.has('content-encoding')) throw tooLarge(String(declared));
@@ -195,8 +195,8 @@ async function readLimited(
     for (;;) {
       const read = reader.read();
       read.catch(() => undefined);
-      const { done, value } = await Promise.race([read, deadline]);
-      if (done) return concat(parts);
+      const value = await Promise.race([read, deadline]);
+      if (value === null) return concat(parts);
       bytes += value.byteLength;
       if (isOver(bytes)) throw tooLarge(`${bytes} or more`);
       parts.push(value);
@@ -205,6 +205,35 @@ async function readLimited(
     void reader.cancel(reason).catch(() => undefined);
     throw reason;
   }
+}
+
+/** Bytes of a piece that is asked for. The platform's default reader gives 4 KB at a time, and each piece costs as much as parsing it. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Reads a stream in pieces; null is its end. One that is not made of bytes comes in the pieces that it has. */
+function pieceReader(stream: ReadableStream): {
+  read(): Promise<Uint8Array | null>;
+  cancel(reason: unknown): Promise<void>;
+} {
+  let byob: ReadableStreamBYOBReader;
+  try {
+    byob = stream.getReader({ mode: 'byob' });
+  } catch {
+    const reader = (stream as ReadableStream<Uint8Array>).getReader();
+    return {
+      read: async () => (await reader.read()).value ?? null,
+      cancel: (reason) => reader.cancel(reason),
+    };
+  }
+  return {
+    read: async () => {
+      const { done, value } = await byob.read(new Uint8Array(PIECE_BYTES));
+      if (done || value === undefined) return null;
+      // A target that gives little at a time must not hold a whole buffer for each byte.
+      return value.byteLength * 2 < PIECE_BYTES ? value.slice() : value;
+    },
+    cancel: (reason) => byob.cancel(reason),
+  };
 }
 
 function formatOf(response: Response, { config }: Target): BodyFormat {
