@@ -248,6 +248,12 @@ function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStat
     remote.samplesPerSendMax,
   );
   out
+    .counter(
+      name('enqueue_retries_total'),
+      'Always 0: there is no queue that could be full; what waits stands in the log.',
+    )
+    .add(0, of);
+  out
     .counter(name('exemplars_total'), 'Exemplars that were sent with samples that the remote acknowledged.')
     .add(remote.exemplarsSent, of);
   out
