@@ -71,12 +71,17 @@ export async function victoriaMetrics(lab: Lab, name: string): Promise<Measured>
   return await victoria(lab, name, 'victoria-metrics', [`-storageDataPath=${dir}`, '-retentionPeriod=10y']);
 }
 
-export async function vmagent(lab: Lab, name: string, scrapeConfig: string, remote: string): Promise<Measured> {
+export async function vmagent(
+  lab: Lab,
+  name: string,
+  scrapeConfig: string,
+  ...remotes: readonly string[]
+): Promise<Measured> {
   const config = await lab.write(`${name}.yml`, scrapeConfig);
   const dir = await lab.dir(`${name}-data`);
   return await victoria(lab, name, 'vmagent', [
     `-promscrape.config=${config}`,
-    `-remoteWrite.url=${remote}`,
+    ...remotes.map((remote) => `-remoteWrite.url=${remote}`),
     `-remoteWrite.tmpDataPath=${dir}`,
   ]);
 }
