@@ -18,8 +18,11 @@ export class Page {
   readonly #server: Server;
   #held: ((response: ServerResponse) => void) | undefined;
 
-  private constructor(server: Server) {
+  readonly #lines: number;
+
+  private constructor(server: Server, lines: number) {
     this.#server = server;
+    this.#lines = lines;
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on('request', (_request, response) => {
       const held = this.#held;
@@ -29,10 +32,11 @@ export class Page {
     });
   }
 
-  static async serve(lab: Lab): Promise<Page> {
+  /** A page of about so many series. */
+  static async serve(lab: Lab, lines = 20): Promise<Page> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const page = new Page(server);
+    const page = new Page(server, lines);
     lab.defer(async () => page.close());
     return page;
   }
@@ -56,7 +60,7 @@ export class Page {
       '# TYPE page_value gauge',
       `page_value{odd="${oddValue.replace(/[\\"]/g, '\\$&')}"} ${-scrape / 7}`,
     ];
-    for (let i = 0; i < 20; i++) lines.push(`page_value{line="${i}"} ${scrape + i / 1000}`);
+    for (let i = 0; i < this.#lines; i++) lines.push(`page_value{line="${i}"} ${scrape + i / 1000}`);
     if (this.temporary) lines.push('# TYPE page_temporary gauge', `page_temporary ${scrape}`);
     return `${lines.join('\n')}\n`;
   }

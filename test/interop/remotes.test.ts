@@ -25,10 +25,10 @@ interface Remote {
   readonly as?: (lines: readonly string[]) => string[];
 }
 
-test('after an outage of a minute, with kill -9 in the middle, each of five remotes has every sample, once', async ({
+test('after an outage of a minute, with kill -9 in the middle and in the catch-up, each of five remotes has every sample, once', async ({
   lab,
 }) => {
-  const page = await Page.serve(lab);
+  const page = await Page.serve(lab, 200);
   const remotes = [
     await victoria(lab),
     await prometheus(lab, 'prometheus-2', 2, ''),
@@ -82,6 +82,9 @@ ${writes([...dead, ...live])}`,
   await sleep(Math.max(0, downMs + OUTAGE_MS - Date.now()));
   processes = await Promise.all(remotes.map((remote) => remote.start()));
   const upMs = Date.now();
+  // Once more, while they catch up.
+  await sleep(2_500);
+  narthex = await killAndRestart(lab, narthex, options);
   await waitUntil('nothing waits', 120_000, () =>
     all(async (name) => (await of(name, 'lag_seconds')) <= TWO_BATCHES_S && (await of(name, 'healthy')) === 1),
   );
@@ -114,7 +117,7 @@ ${writes([...dead, ...live])}`,
   const up = select(own, { __name__: 'up', job: 'page' }).sort((a, b) => a.timestamp - b.timestamp);
   const steps = up.slice(1).map(({ timestamp }, i) => timestamp - up[i]!.timestamp);
   expect(steps.filter((step) => step < 500)).toEqual([]);
-  expect(steps.filter((step) => step >= 2_000).length).toBeLessThanOrEqual(1);
+  expect(steps.filter((step) => step >= 2_000).length).toBeLessThanOrEqual(2);
   expect(up.filter(({ timestamp }) => timestamp > downMs && timestamp < upMs).length).toBeGreaterThan(30);
   const good = up.filter(({ value }) => value === '1').map(({ timestamp }) => timestamp);
   const scrapes = select(own, { __name__: 'page_scrapes_total' }).filter(({ value }) => value !== 'NaN');
