@@ -1,4 +1,5 @@
 import { concat } from '../model/bytes.ts';
+import { pieceReader } from '../model/pieces.ts';
 
 /** There is no room for more of the body now. */
 export class NoRoomError extends Error {
@@ -15,13 +16,13 @@ export async function readBody(
   take: (bytes: number) => boolean = () => true,
 ): Promise<Uint8Array | null> {
   if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null;
-  const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
-  if (reader === undefined) return new Uint8Array(0);
+  if (request.body === null) return new Uint8Array(0);
+  const reader = pieceReader(request.body);
   const parts: Uint8Array[] = [];
   let size = 0;
   for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return concat(parts);
+    const value = await reader.read();
+    if (value === null) return concat(parts);
     size += value.byteLength;
     if (size > bytesMax) {
       await reader.cancel();

@@ -8,6 +8,7 @@ import { authorizationOf, type Tokens } from '../forward/auth/authorize.ts';
 import { bearer, forget } from '../forward/auth/oauth2.ts';
 import { concat } from '../model/bytes.ts';
 import type { Clock, Fetch } from '../model/doors.ts';
+import { pieceReader } from '../model/pieces.ts';
 import { acceptHeader, bodyFormat, type BodyFormat } from './formats.ts';
 import { SELF, type Target } from './target.ts';
 
@@ -205,35 +206,6 @@ async function readLimited(
     void reader.cancel(reason).catch(() => undefined);
     throw reason;
   }
-}
-
-/** Bytes of a piece that is asked for. The platform's default reader gives 4 KB at a time, and each piece costs as much as parsing it. */
-const PIECE_BYTES = 64 * 1024;
-
-/** Reads a stream in pieces; null is its end. One that is not made of bytes comes in the pieces that it has. */
-function pieceReader(stream: ReadableStream): {
-  read(): Promise<Uint8Array | null>;
-  cancel(reason: unknown): Promise<void>;
-} {
-  let byob: ReadableStreamBYOBReader;
-  try {
-    byob = stream.getReader({ mode: 'byob' });
-  } catch {
-    const reader = (stream as ReadableStream<Uint8Array>).getReader();
-    return {
-      read: async () => (await reader.read()).value ?? null,
-      cancel: (reason) => reader.cancel(reason),
-    };
-  }
-  return {
-    read: async () => {
-      const { done, value } = await byob.read(new Uint8Array(PIECE_BYTES));
-      if (done || value === undefined) return null;
-      // A target that gives little at a time must not hold a whole buffer for each byte.
-      return value.byteLength * 2 < PIECE_BYTES ? value.slice() : value;
-    },
-    cancel: (reason) => byob.cancel(reason),
-  };
 }
 
 function formatOf(response: Response, { config }: Target): BodyFormat {
