@@ -14,7 +14,7 @@ import { resolveTargets } from '../../src/discovery/targets.ts';
 import type { FilesDoor } from '../../src/model/doors.ts';
 import type { Labels } from '../../src/model/labels.ts';
 import { fromSeed, randomRules, yaml } from './random-rules.ts';
-import { type Lab, get, test, waitUntil } from './harness.ts';
+import { type Lab, freePort, get, peer, test, waitUntil } from './harness.ts';
 import { startPrometheus } from './prometheus.ts';
 import { difference } from './promtool.ts';
 import { type Lists, serveSources, serveZone, type Tables, type Zone } from './sources.ts';
@@ -267,6 +267,51 @@ test('HTTP, files, Consul and every role of Kubernetes give the targets that Pro
     jobs[`k8s-${file.replace('.json', '')}`] = `kubernetes_sd_configs: ${kubernetesSection(file, address)}`;
   const text = Object.entries(jobs).map(([job, section]) => `  - job_name: ${job}\n    ${section}\n`);
   await expectTheSame(lab, HEAD + text.join(''));
+});
+
+test('a real Consul gives the targets that Prometheus finds', async ({ lab }) => {
+  const [http, server, lan, wan] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const ports = [`-http-port=${http}`, `-server-port=${server}`, `-serf-lan-port=${lan}`, `-serf-wan-port=${wan}`];
+  const off = ['-dns-port=-1', '-grpc-port=-1', '-grpc-tls-port=-1'];
+  const node = ['-node=n1', '-node-meta=rack:r1', '-bind=127.0.0.1', '-client=127.0.0.1', '-log-level=warn'];
+  lab.start('consul', peer('consul'), ['-dev', ...node, ...ports, ...off]);
+  const url = `http://127.0.0.1:${http}/v1`;
+  await waitUntil('Consul has a leader', 60_000, async () => (await get(`${url}/status/leader`)).length > 4);
+  const put = async (path: string, body: unknown = ''): Promise<void> => {
+    const answer = await fetch(`${url}${path}`, { method: 'PUT', body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`Consul answered ${answer.status}: ${await answer.text()}`);
+  };
+  const check = (Status: string): object => ({ TTL: '1h', Status });
+  const service = async (ID: string, more: object): Promise<void> =>
+    await put('/agent/service/register', { ID, ...more });
+  await service('web-1', {
+    Name: 'web',
+    Tags: ['v1', 'blue'],
+    Address: 'web.test',
+    Port: 80,
+    Meta: { a_b: 'c-d' },
+    Check: check('passing'),
+  });
+  await service('web-2', { Name: 'web', Tags: ['v1'], Port: 8080, Checks: [check('warning'), check('passing')] });
+  await service('web-3', { Name: 'web', Address: 'fd00::7', Port: 9, Check: check('critical') });
+  await service('ill', { Name: 'ill', Port: 1 });
+  await put('/agent/service/maintenance/ill?enable=true&reason=test');
+  await put('/catalog/register', {
+    Node: 'elsewhere',
+    Address: '192.0.2.4',
+    TaggedAddresses: { lan: '192.0.2.4', wan: '198.51.100.4' },
+    NodeMeta: { rack: 'r2' },
+    Service: { ID: 'db', Service: 'db', Port: 5432, Tags: ['v1'] },
+  });
+  const jobs = [
+    ['all', ''],
+    ['some', `, services: [web, db, none], tag_separator: '|'`],
+    ['tagged', ', tags: [v1, blue]'],
+    ['racked', ', node_meta: { rack: r2 }'],
+    ['healthy', `, services: [web], health_filter: 'Service.Port == 80'`],
+    ['filtered', `, filter: 'ServiceName == "db"'`],
+  ].map(([job, more]) => `  - job_name: ${job}\n    consul_sd_configs: [{ server: '127.0.0.1:${http}'${more} }]\n`);
+  await expectTheSame(lab, HEAD + jobs.join(''));
 });
 
 test('any rules make of targets what they do in Prometheus', async ({ lab }) => {

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** The programs in the cache that `peers.sh` fills. */
 export type Peer =
   | 'blackbox_exporter'
+  | 'consul'
   | 'process_exporter'
   | 'pushgateway'
   | 'prometheus-2'

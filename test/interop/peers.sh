@@ -4,6 +4,7 @@
 #   bin/prometheus-2, bin/promtool-2   Prometheus 2.x, Debian's package
 #   bin/prometheus-3, bin/promtool-3   Prometheus 3, built from its Go module; speaks Remote Write 2.0-rc.4
 #   bin/node_exporter                  node_exporter, Debian's package
+#   bin/consul                         Consul's agent, built from its Go module
 #   bin/process_exporter, bin/blackbox_exporter, bin/pushgateway   Debian's packages
 #   bin/victoria-metrics, bin/vmagent  VictoriaMetrics, Debian's package
 #   bin/otelcol                        an OpenTelemetry Collector of a few components (otelcol/main.go), built
@@ -20,6 +21,9 @@ PROMETHEUS3=3.15.0
 PROMETHEUS3_MODULE=v0.315.0
 OTELCOL=0.162.0
 OTELCOL_MODULE=v1.68.0
+# The last before modules that the proxy does not serve; it replaces its own client library with a folder beside it, this is the published one.
+CONSUL=1.15.4
+CONSUL_API=v1.27.0
 GO_MIN=1.26
 # The service discoveries that the suite compares; of the others the module proxy refuses some dependencies.
 PROMETHEUS3_TAGS=remove_all_sd,enable_consul_sd,enable_dns_sd,enable_kubernetes_sd
@@ -47,6 +51,8 @@ ready_prometheus3() {
     [[ -f $bin/prometheus-3.tags && $(<"$bin/prometheus-3.tags") == "$PROMETHEUS3_TAGS" ]]
 }
 ready_otelcol() { ready otelcol "$OTELCOL"; }
+# Which version it is, only its folder says.
+ready_consul() { [[ -x $bin/consul && $(readlink "$bin/consul") == */consul-$CONSUL/consul ]]; }
 ready_node_exporter() { ready node_exporter 1.; }
 # Debian's build of the first does not know its version.
 ready_exporters() { [[ -x $bin/process_exporter ]] && ready blackbox_exporter 0. && ready pushgateway 1.; }
@@ -163,6 +169,15 @@ prepare_prometheus3() {
   echo "$PROMETHEUS3_TAGS" >"$bin/prometheus-3.tags"
 }
 
+prepare_consul() {
+  local package=github.com/hashicorp/consul tags=
+  module "Consul $CONSUL" "$package v$CONSUL" "$package/api $CONSUL_API"
+  mkdir "$work/consul"
+  cp "$here/consul/main.go" "$work/consul/"
+  build "consul-$CONSUL" '' ./consul
+  ln -sfn "$cache/consul-$CONSUL/consul" "$bin/consul"
+}
+
 prepare_otelcol() {
   local core=go.opentelemetry.io/collector contrib=github.com/open-telemetry/opentelemetry-collector-contrib
   local tags=remove_all_sd
@@ -183,7 +198,7 @@ check) ;;
 esac
 
 missing=()
-for peer in prometheus2 node_exporter exporters victoria_metrics prometheus3 otelcol; do
+for peer in prometheus2 node_exporter exporters victoria_metrics prometheus3 consul otelcol; do
   if "ready_$peer"; then continue; fi
   if [[ $mode == check ]]; then
     missing+=("$peer")
