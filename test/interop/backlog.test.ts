@@ -46,15 +46,11 @@ test('a backlog of 24 h, delivered when the receiver is back, is whole in its bl
   await second.process.stop();
 
   let first = await startNarthex(lab, relay);
-  await write(first, startMs + STEP_MS, 1, 1);
   const pending = () => metric(first, 'narthex_consumer_samples_pending', 'consumer="receiver"');
-  await waitUntil('the relay has begun', 120_000, async () => (await pending()) >= 0);
-  // It begins with what comes next.
-  expected.splice(SERIES);
   const requests = 24 * (HOUR_MS / STEP_MS / STEPS) - 1;
   for (let i = 0; i < requests; i++) {
     if (i === requests >> 1) first = await killAndRestart(lab, first, relay);
-    await write(first, startMs + (2 + i * STEPS) * STEP_MS, STEPS, i % 3 === 0 ? 1 : 2);
+    await write(first, startMs + (1 + i * STEPS) * STEP_MS, STEPS, i % 3 === 0 ? 1 : 2);
   }
   expect(await pending()).toBe(requests * STEPS * SERIES);
 
