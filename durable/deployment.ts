@@ -3,13 +3,13 @@
 import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { toOtlpConfig } from '../src/config/otlp.ts';
-import type { Config, OtlpConfig, RemoteWriteConfig } from '../src/config/model.ts';
+import type { Config, OtlpConfig } from '../src/config/model.ts';
 import { kindOf } from '../src/discovery/kinds.ts';
 import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
 import { shardsMax, shardsMin } from '../src/forward/shards.ts';
 import type { Rewound, Services } from '../src/http/services.ts';
 import { TARGETS_AT_ONCE } from '../src/http/metadata.ts';
-import type { AgentStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
+import type { AgentStatus, ConsumerStatus, DiscoveryStatus, SystemStatus, TargetStatus } from '../src/http/status.ts';
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { LeaderCache, type Replica } from '../src/receive/ha.ts';
@@ -186,6 +186,7 @@ async function limitProblems(env: Env): Promise<readonly string[]> {
 
 async function status(env: Env, nowMs: number): Promise<SystemStatus> {
   const { version, config } = await inForce(env);
+  const remotes = remotesOf(config);
   const all = [...(await tenants(env))];
   const discovery = await knownDiscoveries(env, config);
   const resolved = resolveTargets(config, discovery.groups);
@@ -199,7 +200,7 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
     nowMs,
     config: version,
     agents: reports.map((report, index) =>
-      agentStatus(report, config, {
+      agentStatus(report, remotes, {
         targets: resolved.targets.filter(({ key }) => agentAt(placement, key, nowMs) === index),
         // These are nobody's: the first agent shows them.
         dropped: index === 0 ? resolved.dropped : [],
@@ -212,7 +213,7 @@ async function status(env: Env, nowMs: number): Promise<SystemStatus> {
       keepDroppedTargets,
     })),
     discoveries: discoveryStatus(config, discovery),
-    ingesters,
+    ingesters: ingesters.map((report) => ({ ...report, relays: report.relays.map(remotes) })),
     blocks: blocks.flat(),
   };
 }
@@ -261,23 +262,30 @@ function discoveryStatus(config: Config, { discoveries, states }: Known): Discov
   return [...fixed.filter(({ targets }) => targets > 0), ...found];
 }
 
-/** What only the configuration knows of a remote. */
-const ofRemote = (remote: RemoteWriteConfig) => ({
-  url: remote.url,
-  shardsMin: shardsMin(remote),
-  shardsMax: shardsMax(remote),
-  samplesPerSendMax: Math.min(remote.maxSamplesPerSend, REQUEST_LIMITS.samplesMax),
-});
+/** Adds what only the configuration knows of a remote. */
+function remotesOf({ remoteWrites }: Config): (remote: ConsumerStatus) => ConsumerStatus {
+  const known = new Map(
+    remoteWrites.map((remote) => [
+      remote.name,
+      {
+        url: remote.url,
+        shardsMin: shardsMin(remote),
+        shardsMax: shardsMax(remote),
+        samplesPerSendMax: Math.min(remote.maxSamplesPerSend, REQUEST_LIMITS.samplesMax),
+      },
+    ]),
+  );
+  return (remote) => ({ ...remote, url: '', ...known.get(remote.name) });
+}
 
 function agentStatus(
   { journal, ...report }: AgentReport,
-  config: Config,
+  known: (remote: ConsumerStatus) => ConsumerStatus,
   { targets, dropped, refused }: ResolvedTargets,
 ): AgentStatus {
-  const remotes = new Map(config.remoteWrites.map((remote) => [remote.name, ofRemote(remote)]));
   return {
     ...report,
-    remotes: report.remotes.map((remote) => ({ ...remote, url: '', ...remotes.get(remote.name) })),
+    remotes: report.remotes.map(known),
     droppedTargets: [...refused, ...dropped.map((target) => ({ ...target, reason: null }))],
     targets: targets.map((target): TargetStatus => {
       const last = journal.targets[target.key];

@@ -135,7 +135,7 @@ function agentMetrics(out: Exposition, agent: AgentStatus): void {
   const log = `agent/${agent.name}`;
   logMetrics(out, log, agent.log);
   for (const remote of agent.remotes) {
-    remoteMetrics(out, agent, remote);
+    remoteMetrics(out, { agent: agent.name }, agent.highestMs, remote);
     consumerMetrics(out, log, remote);
   }
 }
@@ -198,8 +198,13 @@ function scrapeMetrics(out: Exposition, { name: agent, scrapeCounts, intervals }
 }
 
 /** Prometheus' queue metrics, which its alerts and dashboards read. */
-function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStatus): void {
-  const of = { agent: agent.name, remote_name: remote.name, url: redactedUrl(remote.url ?? '') };
+function remoteMetrics(
+  out: Exposition,
+  owner: Readonly<Record<string, string>>,
+  highestMs: number | null,
+  remote: ConsumerStatus,
+): void {
+  const of = { ...owner, remote_name: remote.name, url: redactedUrl(remote.url ?? '') };
   const name = (rest: string): string => `prometheus_remote_storage_${rest}`;
   const dropped = Object.entries(remote.samplesDropped);
   const failed = dropped.filter(([reason]) => REFUSED_BY_REMOTE.test(reason)).reduce((sum, [, n]) => sum + n, 0);
@@ -262,7 +267,7 @@ function remoteMetrics(out: Exposition, agent: AgentStatus, remote: ConsumerStat
   out.counter(name('bytes_total'), 'Bytes of compressed requests that were acknowledged.').add(remote.bytesSent, of);
   out
     .gauge(name('queue_highest_timestamp_seconds'), 'Highest timestamp of a sample that waits or was sent.')
-    .add(seconds(agent.highestMs), of);
+    .add(seconds(highestMs), of);
   out
     .gauge(name('queue_highest_sent_timestamp_seconds'), 'Highest timestamp of a sample that the remote acknowledged.')
     .add(seconds(remote.highestSentMs), of);
@@ -326,6 +331,11 @@ function ingesterMetrics(out: Exposition, ingester: IngesterStatus): void {
   const log = `ingester/${ingester.tenant}/${ingester.shard}`;
   logMetrics(out, log, ingester.log);
   for (const consumer of [ingester.digest, ...ingester.relays]) consumerMetrics(out, log, consumer);
+  for (const relay of ingester.relays) {
+    // What the relay has taken may stand in the log no more.
+    const highestMs = Math.max(ingester.log.highestMs ?? -Infinity, relay.highestSentMs ?? -Infinity);
+    remoteMetrics(out, of, highestMs === -Infinity ? null : highestMs, relay);
+  }
   out
     .counter('narthex_digest_duplicate_samples_total', 'Identical samples that came again: stored once.')
     .add(ingester.samplesDuplicate, of);

@@ -13,6 +13,8 @@ export interface LogStatus {
   readonly bytesMax: number;
   /** When the oldest record was appended, Unix ms; null when there is none. */
   readonly oldestAtMs: number | null;
+  /** Highest timestamp of a sample in the newest hundred records, Unix ms; null when there is none. */
+  readonly highestMs: number | null;
   readonly recordsIn: number;
   readonly samplesIn: number;
   readonly bytesIn: number;

@@ -361,6 +361,10 @@ export class Log {
     const consumers = this.consumers().map((consumer) =>
       consumerStatus(consumer, newest, this.#oldestPendingAt(consumer), nowMs),
     );
+    // Of the newest only: senders may be hours apart, but a scan of the whole log would cost more than it tells.
+    const highest = this.#sql.exec(
+      'SELECT max(max_t) AS highest FROM (SELECT max_t FROM record ORDER BY seq DESC LIMIT 100)',
+    )[0]?.['highest'];
     const aside = this.#sql.exec('SELECT seq, reason FROM aside ORDER BY seq');
     return {
       log: {
@@ -370,6 +374,7 @@ export class Log {
         bytes: oldest === undefined ? 0 : newest.bytesIn - (oldest['before'] as number),
         bytesMax: this.#limits.bytesMax,
         oldestAtMs: (oldest?.['at'] as number | undefined) ?? null,
+        highestMs: typeof highest === 'number' ? highest : null,
         recordsIn: newest.seq,
         samplesIn: newest.samplesIn,
         bytesIn: newest.bytesIn,

@@ -31,6 +31,7 @@ export const log = (over: Partial<LogStatus> = {}): LogStatus => ({
   samplesIn: 123_456,
   bytesIn: 4_000_000,
   rowsWritten: 321,
+  highestMs: 1_760_000_000_000,
   setAside: [],
   ...over,
 });

@@ -72,9 +72,11 @@ describe('/metrics', () => {
       agent({ name: 'eu' }),
     ],
     scrapePools: [pool(), pool({ job: 'empty', targetLimit: 5 })],
+    ingesters: [ingester({ relays: [remote] }), ingester({ tenant: 'acme' })],
   });
   const samples = parse(render(status));
   const of = '{agent="default",remote_name="mimir",url="https://me:xxxxx@mimir.example/push"';
+  const relay = '{tenant="anonymous",shard="0",remote_name="mimir",url="https://me:xxxxx@mimir.example/push"';
 
   const facts: [name: string, value: number][] = [
     ['prometheus_build_info{version="0.1.0",application="narthex"}', 1],
@@ -107,6 +109,9 @@ describe('/metrics', () => {
     [`prometheus_remote_storage_sent_batch_duration_seconds_count${of}}`, 10],
     [`prometheus_remote_storage_queue_highest_timestamp_seconds${of}}`, (NOW - 5_000) / 1000],
     [`prometheus_remote_storage_queue_highest_sent_timestamp_seconds${of}}`, (NOW - 8_000) / 1000],
+    [`prometheus_remote_storage_samples_pending${relay}}`, 679],
+    [`prometheus_remote_storage_queue_highest_timestamp_seconds${relay}}`, (NOW - 8_000) / 1000],
+    [`prometheus_remote_storage_queue_highest_sent_timestamp_seconds${relay}}`, (NOW - 8_000) / 1000],
     ['narthex_consumer_samples_dropped_total{log="agent/default",consumer="mimir",reason="http_400"}', 20],
     ['narthex_consumer_lag_seconds{log="agent/default",consumer="mimir"}', 7.2],
     ['narthex_consumer_healthy{log="agent/default",consumer="mimir"}', 0],

@@ -79,7 +79,7 @@ describe('appending', () => {
     const { log } = open();
     expect(log.append(1, [record(3), record(4)])).toBe(2);
     expect(() => log.append(2, [record(5), record(6, RECORD_BYTES_MAX + 1)])).toThrow(/1500001 B, at most 1500000/);
-    expect(log.status(2).log).toMatchObject({ lastSeq: 2, recordsIn: 2, samplesIn: 7, bytesIn: 20 });
+    expect(log.status(2).log).toMatchObject({ lastSeq: 2, recordsIn: 2, samplesIn: 7, bytesIn: 20, highestMs: 1004 });
   });
 
   it('never uses a seq again, also when everything was truncated', () => {
