@@ -157,6 +157,9 @@ it('draws the last hour of a remote, and says what it costs more', () => {
   const text = words(system({ agents: [agent({ remotes })] }));
   expect(text).toContain('It did not understand Remote Write 2.0');
   expect(text).toContain('records of more than 2,500 samples are split');
+  expect(text).not.toContain('max_samples_per_send');
+  const smaller = words(system({ agents: [agent({ remotes: [consumer({ samplesPerSendMax: 2_000 })] })] }));
+  expect(smaller).toContain('max_samples_per_send is 2,000: records of more samples are split');
 });
 
 it('says which targets are not scraped, and why', () => {

@@ -1,6 +1,7 @@
 /** The agents' logs, and the remotes that read from them. */
 
 import type { FC } from 'hono/jsx';
+import { REQUEST_LIMITS } from '../../model/request.ts';
 import { bytes, duration, exact, redactedUrl } from '../humanise.ts';
 import type { AgentStatus, ConsumerMinute, ConsumerStatus, LogStatus, SystemStatus } from '../status.ts';
 import { LOG_FULL_SHARE, logShare, plural } from './attention.ts';
@@ -137,7 +138,10 @@ const LastHour: FC<{ of: ConsumerStatus; nowMs: number }> = ({ of, nowMs }) => {
 };
 
 /** What makes sending to this remote cost more than handing on a record. */
-const Costs: FC<{ of: ConsumerStatus; nowMs: number }> = ({ of: { schema1UntilMs, samplesMax }, nowMs }) => (
+const Costs: FC<{ of: ConsumerStatus; nowMs: number }> = ({
+  of: { schema1UntilMs, samplesMax, samplesPerSendMax = REQUEST_LIMITS.samplesMax },
+  nowMs,
+}) => (
   <>
     {schema1UntilMs === null ? null : (
       <p class="small quiet">
@@ -149,6 +153,12 @@ const Costs: FC<{ of: ConsumerStatus; nowMs: number }> = ({ of: { schema1UntilMs
       <p class="small quiet">
         It refused larger requests: records of more than {exact(samplesMax)} samples are split, which costs encoding
         them again.
+      </p>
+    )}
+    {samplesPerSendMax >= REQUEST_LIMITS.samplesMax ? null : (
+      <p class="small quiet">
+        Its <code>max_samples_per_send</code> is {exact(samplesPerSendMax)}: records of more samples are split, which
+        costs encoding them again. A record has up to {exact(REQUEST_LIMITS.samplesMax)}.
       </p>
     )}
   </>
