@@ -3,7 +3,8 @@
  * is complete; until then it has a name that Prometheus knows as unfinished.
  */
 
-import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isUlid } from '../model/ulid.ts';
@@ -73,7 +74,8 @@ function inOrder(ulid: string, files: readonly string[]): string[] {
 async function download(api: Api, path: string, file: string): Promise<number> {
   const response = await api.download(path);
   mkdirSync(dirname(file), { recursive: true });
-  const target = createWriteStream(file, { flags: 'wx' });
+  // Opened before anything arrives: a stream that breaks off while it still opens its file would leave it behind later.
+  const target = (await open(file, 'wx')).createWriteStream();
   try {
     await pipeline(response.body as AsyncIterable<Uint8Array>, target);
   } catch (error) {
