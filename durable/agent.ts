@@ -27,12 +27,12 @@ import { type Baton, newestEpoch, NO_BATON, ownedSlots, takeBaton } from '../src
 import { eachByLane } from '../src/scrape/by-lane.ts';
 import { decodeJournal, encodeJournal, endOf, enter, type Journal, refuse } from '../src/scrape/journal.ts';
 import { type Load, noted } from '../src/scrape/load.ts';
-import { MetadataTable, type TargetsMetadata } from '../src/scrape/metadata.ts';
-import { type Moved, Moving, type Place, type Released } from '../src/scrape/moving.ts';
-import { PageCache, type Pages } from '../src/scrape/page-cache.ts';
-import { Page } from '../src/scrape/page.ts';
+import { MetadataTable, type TargetsMetadata } from '../src/scrape/page/metadata.ts';
+import { type Moved, Moving, type Place, type Released } from '../src/scrape/placement/moving.ts';
+import { PageCache, type Pages } from '../src/scrape/page/page-cache.ts';
+import { Page } from '../src/scrape/page/page.ts';
 import { type Standing, standingOf } from '../src/scrape/standing.ts';
-import type { GivingAgent, TakingAgent } from '../src/scrape/takeover.ts';
+import type { GivingAgent, TakingAgent } from '../src/scrape/placement/takeover.ts';
 import { type AgentDoor, type BatonPlan, type FlushAnswer, RUN_MS, type Scraped } from '../src/scrape/round.ts';
 import { warn } from './doors.ts';
 import { ForwardingObject } from './forwarding.ts';

@@ -9,7 +9,7 @@ import { inOrder } from '../src/forward/in-order.ts';
 import { forwardRound } from '../src/forward/round.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { RUN_MS } from '../src/scrape/baton.ts';
-import { Connections } from '../src/scrape/connections.ts';
+import { Connections } from '../src/scrape/reach/connections.ts';
 import { changesOf } from '../src/receive/shards.ts';
 import { SCRAPE_CRONS } from '../src/scrape/lanes.ts';
 import { bucketOf } from './bucket.ts';

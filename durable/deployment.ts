@@ -13,13 +13,13 @@ import type { AgentStatus, ConsumerStatus, DiscoveryStatus, SystemStatus, Target
 import { DEFAULT_TENANT } from '../src/model/tenant.ts';
 import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { LeaderCache, type Replica } from '../src/receive/ha.ts';
-import { agentAt } from '../src/scrape/placement.ts';
+import { agentAt } from '../src/scrape/placement/placement.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
-import type { TargetsMetadata } from '../src/scrape/metadata.ts';
+import type { TargetsMetadata } from '../src/scrape/page/metadata.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, putInForce, relayProblems, reloadFiles } from './configuration.ts';

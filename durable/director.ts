@@ -16,7 +16,7 @@ import type { Refresh } from '../src/discovery/watch.ts';
 import { Values } from '../src/log/table.ts';
 import { configFileKey, configKey } from '../src/model/tenant.ts';
 import { ONE_SHARD, type Placement, type ShardsRecord, wanted } from '../src/receive/shards.ts';
-import { ALONE, changed, type Placement as AgentPlacement } from '../src/scrape/placement.ts';
+import { ALONE, changed, type Placement as AgentPlacement } from '../src/scrape/placement/placement.ts';
 import { sqlOf } from './sql.ts';
 
 /** A configuration that was pushed; its text also stands in the bucket under its version. */

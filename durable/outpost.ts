@@ -8,7 +8,7 @@
  */
 
 import { DurableObject } from 'cloudflare:workers';
-import { failure, timeoutMsOf } from '../src/scrape/outposts.ts';
+import { failure, timeoutMsOf } from '../src/scrape/reach/outposts.ts';
 import { network } from './doors.ts';
 
 export class Outpost extends DurableObject {

@@ -2,9 +2,15 @@
 
 import { PLACES } from '../src/config/places.ts';
 import type { Fetch } from '../src/model/doors.ts';
-import { type Binding, bindingFor, type Networks, parseNetworks, throughBinding } from '../src/scrape/networks.ts';
-import { fromOutpost } from '../src/scrape/outposts.ts';
-import { doorOf, type Route } from '../src/scrape/routes.ts';
+import {
+  type Binding,
+  bindingFor,
+  type Networks,
+  parseNetworks,
+  throughBinding,
+} from '../src/scrape/reach/networks.ts';
+import { fromOutpost } from '../src/scrape/reach/outposts.ts';
+import { doorOf, type Route } from '../src/scrape/reach/routes.ts';
 import { networkOf } from './doors.ts';
 import type { Env } from './env.ts';
 import type { Outpost } from './outpost.ts';

@@ -11,7 +11,7 @@ import type { Config, ScrapeConfig } from '../config/model.ts';
 import { type Labels, labelsFrom, labelValue } from '../model/labels.ts';
 import { relabelled, rulesOf } from '../relabel/relabel.ts';
 import { offsetOf } from '../scrape/slots.ts';
-import { inRegion, routesOf, spread } from '../scrape/routes.ts';
+import { inRegion, routesOf, spread } from '../scrape/reach/routes.ts';
 import { identityOf, keyOf, SELF, type Target } from '../scrape/target.ts';
 import { ADDRESS, type DiscoveredGroups, merged, NOTHING_DISCOVERED, type TargetGroup } from './group.ts';
 

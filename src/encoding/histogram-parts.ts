@@ -1,6 +1,6 @@
 /**
  * What Histogram messages are made of, in remote write as in the exposition format: numbers, spans, doubles bit by bit. The messages
- * themselves are in remote-write/histogram.ts and scrape/protobuf/native.ts.
+ * themselves are in remote-write/histogram.ts and scrape/exposition/protobuf/native.ts.
  *
  * Invariant: nothing grows beyond HISTOGRAM_BUCKETS_MAX, whatever a message claims.
  */

@@ -12,7 +12,7 @@ import type { Outcome } from '../log/consumer.ts';
 import type { LogRecord } from '../log/log.ts';
 import type { Fetch, Random } from '../model/doors.ts';
 import { REQUEST_LIMITS } from '../model/request.ts';
-import type { Connections, Turn } from '../scrape/connections.ts';
+import type { Connections, Turn } from '../scrape/reach/connections.ts';
 import type { LogDoor } from './door.ts';
 import { nextRequests, type Requests, type Terms, type WriteRequest } from './requests.ts';
 import { type Answer, decide, type Decision } from './retry.ts';

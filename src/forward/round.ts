@@ -6,7 +6,7 @@
  */
 
 import type { RemoteWriteConfig } from '../config/model.ts';
-import { CONNECTIONS } from '../scrape/connections.ts';
+import { CONNECTIONS } from '../scrape/reach/connections.ts';
 import {
   deliver,
   type ForwardDoors,

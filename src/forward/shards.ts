@@ -5,7 +5,7 @@
  */
 
 import type { RemoteWriteConfig } from '../config/model.ts';
-import { CONNECTIONS } from '../scrape/connections.ts';
+import { CONNECTIONS } from '../scrape/reach/connections.ts';
 
 type Bounds = Pick<RemoteWriteConfig, 'minShards' | 'maxShards'>;
 

@@ -7,7 +7,7 @@ import type { ConfigFile } from '../config/files.ts';
 import type { ConfigVersion, RelabelConfig } from '../config/model.ts';
 import type { Problem } from '../config/problems.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
-import type { TargetsMetadata } from '../scrape/metadata.ts';
+import type { TargetsMetadata } from '../scrape/page/metadata.ts';
 import type { SystemStatus } from './status.ts';
 
 export type Pushed =

@@ -3,7 +3,7 @@
  * or in neither.
  */
 
-import type { PageLimit } from './page-error.ts';
+import type { PageLimit } from './page/page-error.ts';
 import type { Asked } from './standing.ts';
 
 export interface TargetJournal {

@@ -3,7 +3,7 @@
  * baton and keeps it up to date for itself.
  */
 
-import { type Claim, CONNECTIONS, HUNG_CONNECTIONS } from './connections.ts';
+import { type Claim, CONNECTIONS, HUNG_CONNECTIONS } from './reach/connections.ts';
 import type { TargetJournal } from './journal.ts';
 
 /** Of a target that hung: when it had a connection for as long as it wanted, and when it had one at all; Unix ms, 0 for never. */

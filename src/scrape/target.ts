@@ -3,7 +3,7 @@
 import type { ScrapeConfig } from '../config/model.ts';
 import type { Labels } from '../model/labels.ts';
 import { fnv1a64 } from './fnv.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './reach/routes.ts';
 
 export interface Target {
   /** Stable for as long as labels and URL are the same: 16 hexadecimal digits. */

@@ -5,7 +5,7 @@ import { resolveTargets, targetsOf } from '../../src/discovery/targets.ts';
 import { formatLabels, type Labels, labelsFrom } from '../../src/model/labels.ts';
 import type { Target } from '../../src/scrape/target.ts';
 import { ruleFrom, type RuleText } from '../relabel/rules.ts';
-import { scrapeConfig } from '../scrape/configs.ts';
+import { scrapeConfig } from '../scrape/page/configs.ts';
 
 const targets = (...scrapeConfigs: ScrapeConfig[]): readonly Target[] =>
   targetsOf({ externalLabels: [], remoteWrites: [], scrapeConfigs });

@@ -9,7 +9,7 @@ import { type Refresh, watch } from '../../src/discovery/watch.ts';
 import { Values } from '../../src/log/table.ts';
 import { firstSlotAfter } from '../../src/scrape/slots.ts';
 import { sqlite } from '../log/sqlite.ts';
-import { scrapeConfig } from '../scrape/configs.ts';
+import { scrapeConfig } from '../scrape/page/configs.ts';
 import { addresses, json, NOW, world } from './doors.ts';
 
 const http = (over: Partial<HttpDiscovery> = {}): HttpDiscovery => ({

@@ -11,7 +11,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
 import { type AgentDoor, scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
-import { encodeFamilies } from '../scrape/metric-family.ts';
+import { encodeFamilies } from '../scrape/exposition/metric-family.ts';
 import { asleep } from './asleep.ts';
 import { type PlainSample, samplesOf } from './log-reader.ts';
 

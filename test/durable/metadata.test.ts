@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 import type { Env } from '../../durable/env.ts';
-import { resultOf } from '../scrape/results.ts';
+import { resultOf } from '../scrape/page/results.ts';
 import { asleep } from './asleep.ts';
 
 const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);

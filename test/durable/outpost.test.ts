@@ -5,7 +5,7 @@ import { routesFrom, wayTo } from '../../durable/routes.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
 import { PLACES } from '../../src/config/places.ts';
-import { scrapeTarget, type ScrapeResult } from '../../src/scrape/fetch.ts';
+import { scrapeTarget, type ScrapeResult } from '../../src/scrape/reach/fetch.ts';
 import { clock } from '../../durable/doors.ts';
 
 const bindings = env as unknown as Env;

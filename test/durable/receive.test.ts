@@ -9,7 +9,7 @@ import type { RemoteWriteConfig } from '../../src/config/model.ts';
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyUncompress } from '../../src/encoding/snappy.ts';
 import { forwardRound } from '../../src/forward/round.ts';
-import { Connections } from '../../src/scrape/connections.ts';
+import { Connections } from '../../src/scrape/reach/connections.ts';
 import { DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
 import { parseLimits } from '../../src/receive/settings.ts';
 import worker from '../../src/worker.ts';

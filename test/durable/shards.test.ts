@@ -11,7 +11,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { inOrderOfChanges } from '../../src/forward/changes.ts';
 import type { Sender } from '../../src/forward/deliver.ts';
 import { forwardRound } from '../../src/forward/round.ts';
-import { Connections } from '../../src/scrape/connections.ts';
+import { Connections } from '../../src/scrape/reach/connections.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { RANGE_MS } from '../../src/model/sample.ts';
 import { accept, type Accepted } from '../../src/receive/accept.ts';

@@ -10,7 +10,7 @@ import { Log } from '../../src/log/log.ts';
 import { Values } from '../../src/log/table.ts';
 import { samplesOf } from '../durable/log-reader.ts';
 import { sqlite } from '../log/sqlite.ts';
-import { Connections } from '../../src/scrape/connections.ts';
+import { Connections } from '../../src/scrape/reach/connections.ts';
 import { SimClock } from '../sim/clock.ts';
 
 export const T0 = Date.UTC(2026, 10, 22);

@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'vitest';
-import { encodeFamilies, type TestFamily } from '../scrape/metric-family.ts';
+import { encodeFamilies, type TestFamily } from '../scrape/exposition/metric-family.ts';
 import { type Lab, freePort, get, test, waitUntil } from './harness.ts';
 import { histogramPages } from './histogram-pages.ts';
 import { histories } from './histories.ts';

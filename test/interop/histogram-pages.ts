@@ -1,5 +1,5 @@
 /** Pages of native histograms, and of classic ones that become native: each setting of a scrape configuration that concerns them. */
-import { encodeFamilies, type TestFamily, type TestMetric } from '../scrape/metric-family.ts';
+import { encodeFamilies, type TestFamily, type TestMetric } from '../scrape/exposition/metric-family.ts';
 
 interface HistogramPages {
   readonly job: string;

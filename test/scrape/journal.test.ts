@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { REQUEST_LIMITS } from '../../src/model/request.ts';
-import { TARGETS_PER_AGENT } from '../../src/scrape/placement.ts';
+import { TARGETS_PER_AGENT } from '../../src/scrape/placement/placement.ts';
 import { decodeJournal, encodeJournal, endOf, enter } from '../../src/scrape/journal.ts';
 
 const last = { slotMs: 100_000, timestampMs: 100_000, durationMs: 1, samples: 1, error: null, intervalMs: 15_000 };

@@ -4,11 +4,11 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { scrapeConfig } from '../scrape/configs.ts';
+import { scrapeConfig } from '../scrape/page/configs.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
-import { Connections } from '../../src/scrape/connections.ts';
+import { Connections } from '../../src/scrape/reach/connections.ts';
 import { type AgentDoor, RUN_MS, type Scraped, scrapeRound } from '../../src/scrape/round.ts';
-import { agentOf } from '../../src/scrape/placement.ts';
+import { agentOf } from '../../src/scrape/placement/placement.ts';
 import type { Standing } from '../../src/scrape/standing.ts';
 import { standingOf } from '../../src/scrape/standing.ts';
 import type { Target } from '../../src/scrape/target.ts';

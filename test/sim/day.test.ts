@@ -14,7 +14,7 @@ import { Outbox } from '../../src/forward/outbox.ts';
 import { forwardRound } from '../../src/forward/round.ts';
 import { Log } from '../../src/log/log.ts';
 import { Values } from '../../src/log/table.ts';
-import { Connections } from '../../src/scrape/connections.ts';
+import { Connections } from '../../src/scrape/reach/connections.ts';
 import { samplesOf } from '../durable/log-reader.ts';
 import { Rng } from '../encoding/damage.ts';
 import { sqlite } from '../log/sqlite.ts';

@@ -1,4 +1,4 @@
-import { CONNECTIONS } from '../../src/scrape/connections.ts';
+import { CONNECTIONS } from '../../src/scrape/reach/connections.ts';
 import type { SimClock } from './clock.ts';
 
 /** What a host does with a request that comes now: headers after so many ms, or never. */
