@@ -70,7 +70,6 @@ export const KNOWN_KEYS: readonly KnownKey[] = [
   ...keys('oauth2', 'never', NO_TLS, 'tls_config'),
   ...keys('oauth2', 'never', NO_PROXY, 'proxy_url no_proxy proxy_from_environment proxy_connect_header'),
   ...keys('sigv4', 'never', 'a Worker has no AWS profiles', 'profile'),
-  ...keys('sigv4', 'later', 'Narthex does not assume roles yet', 'role_arn external_id use_fips_sts_endpoint'),
   ...keys('azuread', 'never', 'a Worker has no identity in Azure: use oauth', 'managed_identity workload_identity sdk'),
 
   ...keys('basic_auth', 'never', NO_MANAGER, 'username_ref password_ref'),

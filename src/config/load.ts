@@ -301,8 +301,17 @@ function toIdentity({
   google_iam,
 }: ParsedRemoteWrite): Pick<RemoteWriteConfig, 'oauth2' | 'sigv4'> {
   if (sigv4 !== undefined) {
-    const { region, access_key: accessKey, secret_key: secretKey, service_name } = sigv4;
-    return { sigv4: { region, accessKey, secretKey, serviceName: service_name || 'aps' } };
+    const { region, access_key: accessKey, secret_key: secretKey, service_name, role_arn: arn } = sigv4;
+    const role = { externalId: sigv4.external_id ?? '', fips: sigv4.use_fips_sts_endpoint ?? false };
+    return {
+      sigv4: {
+        region,
+        accessKey,
+        secretKey,
+        serviceName: service_name || 'aps',
+        ...(arn === undefined ? {} : { role: { arn, ...role } }),
+      },
+    };
   }
   if (azuread !== undefined) {
     const [host, scope] = AZURE[azuread.cloud ?? 'AzurePublic'];

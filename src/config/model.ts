@@ -282,6 +282,8 @@ export interface SigV4Config {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly serviceName: string;
+  /** Whose keys are used instead, asked for with these. `externalId` may be empty. */
+  readonly role?: { readonly arn: string; readonly externalId: string; readonly fips: boolean };
 }
 
 /** Where the configuration in force came from. */

@@ -233,6 +233,9 @@ function checkIdentity(remote: Mapping, path: Path, report: Report): void {
     const hint = 'a binding is a certificate with its key';
     report([...path, 'tls_config', 'key_file'], { expected: 'the path of cert_file', hint });
   }
+  const sigv4 = mapping(remote['sigv4']);
+  if (sigv4['external_id'] !== undefined && sigv4['role_arn'] === undefined)
+    report([...path, 'sigv4', 'external_id'], { expected: 'role_arn beside it', part: 'key' });
   const oauth2 = mapping(remote['oauth2']);
   const key = [...path, 'oauth2', 'client_certificate_key'];
   const isJwt = String(oauth2['grant_type']).endsWith(':jwt-bearer');

@@ -123,6 +123,9 @@ const sigv4 = mapping({
   access_key: secret,
   secret_key: secret,
   service_name: z.optional(text),
+  role_arn: z.optional(nonEmpty('a role like arn:aws:iam::123456789012:role/name')),
+  external_id: z.optional(text),
+  use_fips_sts_endpoint: z.optional(flag),
 });
 
 const azuread = mapping({

@@ -16,7 +16,7 @@ const SECTIONS: ReadonlyMap<string, readonly string[]> = new Map([
   ],
   ['endpoint_params', []],
   ['claims', []],
-  ['sigv4', ['region', 'profile', 'role_arn', 'service_name']],
+  ['sigv4', ['region', 'profile', 'role_arn', 'service_name', 'use_fips_sts_endpoint']],
   ['azuread', ['cloud', 'scope']],
   ['oauth', []],
   ['google_iam', ['credentials_file']],

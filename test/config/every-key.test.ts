@@ -64,6 +64,8 @@ const BESIDE: Readonly<Record<string, Section>> = {
   'relabel_configs.modulus': { action: 'hashmod', source_labels: ['a'] },
   'metric_relabel_configs.modulus': { action: 'hashmod', source_labels: ['a'] },
   'write_relabel_configs.modulus': { action: 'hashmod', source_labels: ['a'] },
+  'sigv4.external_id': { role_arn: 'r' },
+  'sigv4.use_fips_sts_endpoint': { role_arn: 'r' },
 };
 const JWT = { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', client_certificate_key: 'k' };
 for (const key of ['audience', 'claims', 'client_certificate_key_id', 'iss', 'signature_algorithm'])
@@ -155,6 +157,7 @@ const VALUES: Section = {
   token_url: 'https://other.example/t',
   translation_strategy: 'NoTranslation',
   url: 'https://other.example',
+  use_fips_sts_endpoint: true,
 };
 
 /** A value by the form of its key. */

@@ -6,6 +6,7 @@
 import type { Credentials, RemoteWriteConfig } from '../../config/model.ts';
 import type { Clock, Fetch } from '../../model/doors.ts';
 import { bearer } from './oauth2.ts';
+import { keysOf } from './role.ts';
 import { signature } from './sigv4.ts';
 
 /** Tokens by what they were given for: an isolate's memory, and no more than that. */
@@ -31,7 +32,8 @@ export async function authorize(
   request: Unsigned,
   doors: AuthDoors,
 ): Promise<Readonly<Record<string, string>>> {
-  if (remote.sigv4 !== undefined) return await signature(remote.sigv4, request, doors.clock.now());
+  const { sigv4 } = remote;
+  if (sigv4 !== undefined) return await signature(sigv4, await keysOf(sigv4, doors), request, doors.clock.now());
   const authorization =
     remote.oauth2 === undefined ? authorizationOf(remote) : `Bearer ${await bearer(remote.oauth2, doors)}`;
   return authorization === null ? {} : { Authorization: authorization };

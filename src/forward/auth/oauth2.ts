@@ -7,7 +7,7 @@ import type { OAuth2Config } from '../../config/model.ts';
 import { type AuthDoors, basic, type Tokens } from './authorize.ts';
 
 /** A token is not used in its last seconds: it would expire under way. */
-const EXPIRY_MARGIN_MS = 10_000;
+export const EXPIRY_MARGIN_MS = 10_000;
 /** For a server that does not say how long (RFC 6749, 5.1: RECOMMENDED). */
 const DEFAULT_LIFE_S = 300;
 /** How long an assertion of ours may be used. */
@@ -87,7 +87,8 @@ async function tokenOf(response: Response): Promise<{ token: string; lifeS: numb
   return { token, lifeS: Number.isFinite(lifeS) && lifeS > 0 ? lifeS : DEFAULT_LIFE_S };
 }
 
-async function limited(response: Response): Promise<string> {
+/** What a token server says, so much of it at most. */
+export async function limited(response: Response): Promise<string> {
   const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
   const decoder = new TextDecoder();
   let text = '';

@@ -3,21 +3,32 @@
  * host, the time and the headers that are handed in, no others: what a proxy adds or changes does not break the signature.
  */
 
-import type { SigV4Config } from '../../config/model.ts';
 import type { Unsigned } from './authorize.ts';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** `Authorization` and `X-Amz-Date` for a request that is sent at `nowMs` with exactly this URL, body and headers. */
+/** `sessionToken`: of keys that are lent, as those of a role are. */
+export interface AwsKeys {
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly sessionToken?: string;
+}
+
+/** `Authorization` and its `X-Amz-` headers for a request that is sent at `nowMs` with exactly this URL, body and headers. */
 export async function signature(
-  { region, accessKey, secretKey, serviceName }: SigV4Config,
+  { region, serviceName }: { readonly region: string; readonly serviceName: string },
+  { accessKey, secretKey, sessionToken }: AwsKeys,
   { method, url, headers, body }: Unsigned,
   nowMs: number,
 ): Promise<Record<string, string>> {
   const { host, pathname, searchParams } = new URL(url);
   const time = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
   const day = time.slice(0, 8);
-  const signed = Object.entries({ ...headers, host, 'x-amz-date': time })
+  const own = {
+    'X-Amz-Date': time,
+    ...(sessionToken === undefined ? {} : { 'X-Amz-Security-Token': sessionToken }),
+  };
+  const signed = Object.entries({ ...headers, ...own, host })
     .map(([name, value]): [string, string] => [name.toLowerCase(), value.trim().replace(/ +/g, ' ')])
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const names = signed.map(([name]) => name).join(';');
@@ -39,7 +50,7 @@ export async function signature(
   let key = utf8(`AWS4${secretKey}`);
   for (const part of [...scope.split('/'), text]) key = await hmac(key, utf8(part));
   return {
-    'X-Amz-Date': time,
+    ...own,
     Authorization: `${ALGORITHM} Credential=${accessKey}/${scope}, SignedHeaders=${names}, Signature=${hex(key)}`,
   };
 }

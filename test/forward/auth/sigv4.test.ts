@@ -33,7 +33,7 @@ it.each([
   ],
 ])('%s', async (_, method, query, headers, body, expected) => {
   const url = `https://example.amazonaws.com/${query}`;
-  const signed = await signature(config, { method, url, headers, body: new TextEncoder().encode(body) }, AT);
+  const signed = await signature(config, config, { method, url, headers, body: new TextEncoder().encode(body) }, AT);
   expect(signed['X-Amz-Date']).toBe('20150830T123600Z');
   expect(signed['Authorization']).toMatch(
     /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/20150830\/us-east-1\/service\/aws4_request, SignedHeaders=/,
@@ -45,7 +45,7 @@ it('the example of the documentation', async () => {
   const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
   const url = 'https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08';
   const request = { method: 'GET', url, headers, body: new Uint8Array() };
-  const { Authorization } = await signature({ ...config, serviceName: 'iam' }, request, AT);
+  const { Authorization } = await signature({ ...config, serviceName: 'iam' }, config, request, AT);
   expect(Authorization).toContain(
     'SignedHeaders=content-type;host;x-amz-date, Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7',
   );
