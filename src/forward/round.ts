@@ -40,6 +40,7 @@ const IDLE_MS = 2_500;
 export const READ_BYTES = 2_000_000;
 /** Records that wait for longer are a backlog, ms: new ones come every five seconds. */
 const BEHIND_MS = 10_000;
+const MINUTE_MS = 60_000;
 
 /**
  * Forwards from one log to all its remotes until a later run does, the configuration changed, or the time is up. Says whether the configuration
@@ -61,9 +62,17 @@ async function forward(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors:
   const startMs = clock.now();
   const sender = await sendAll(remote, run, log, doors);
   if (sender === null || remote.metadata === null) return;
-  // Runs last a minute or so: one that goes on over the end of an interval sends what it gathered.
-  const interval = (ms: number): number => Math.floor(ms / remote.metadata!.intervalMs);
-  if (interval(clock.now()) > interval(startMs)) await sendMetadata(sender);
+  if (sendsMetadata(remote.metadata.intervalMs, startMs, clock.now())) await sendMetadata(sender);
+}
+
+/**
+ * Whether a run sends what it gathered. Runs last a minute or so, and of an interval of n minutes one run sends, each time in the next of the n: always the
+ * same would never see a target whose own interval comes to as much.
+ */
+function sendsMetadata(intervalMs: number, startMs: number, endMs: number): boolean {
+  const minute = Math.floor(endMs / MINUTE_MS);
+  const n = Math.max(1, Math.round(intervalMs / MINUTE_MS));
+  return minute > Math.floor(startMs / MINUTE_MS) && minute % n === Math.floor(minute / n) % n;
 }
 
 /** Sends what is in the log until the run ends. What is known of the remote then; null when nothing was to be sent. */

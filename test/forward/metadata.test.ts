@@ -66,6 +66,27 @@ it('a remote of 1.0 gets metadata once an interval, in requests of so many famil
     expect(w.status(name)).toMatchObject({ samplesIn: 72, samplesSent: 72, samplesPending: 0, samplesDropped: {} });
 });
 
+it('a target scraped as seldom as metadata is sent is not missed for ever', async () => {
+  const metadata = { intervalMs: 2 * MINUTE, maxSamplesPerSend: 100 };
+  const w = world([remote('one', { protobufMessage: 'prometheus.WriteRequest', metadata })]);
+  let requests = 0;
+  const fetch = async (request: Request): Promise<Response> => {
+    const body = new Uint8Array(await request.clone().arrayBuffer());
+    if (v1.decode(snappyUncompress(body, 1e6)).metadata?.length === 0) return await w.accept(request);
+    requests++;
+    return new Response(null, { status: 204 });
+  };
+  const runs: Promise<unknown>[] = [];
+  for (let minute = 0; minute < 8; minute++) {
+    runs.push(w.run(fetch));
+    if (minute % 2 === 0) w.log.append(w.clock.now(), [record(w.clock.now())]);
+    await w.clock.advanceTo(w.clock.now() + MINUTE);
+  }
+  await w.clock.advanceTo(w.clock.now() + 10 * MINUTE);
+  await Promise.all(runs);
+  expect(requests).toBe(2);
+});
+
 it('exemplars and native histograms are left out where they are not wanted, and counted', async () => {
   const message: V2 = {
     symbols: ['', '__name__', 'f', 'h', 'trace_id', 'abc'],
