@@ -8,6 +8,7 @@ import { blockKey } from '../model/tenant.ts';
 import { ulid } from '../model/ulid.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
 import { NO_REPEATS } from '../digest/settle.ts';
+import { lateNumber } from './late.ts';
 import { writeBlock } from './write-block.ts';
 
 export interface CutDoors {
@@ -35,7 +36,8 @@ export async function cutShard(
     if (repeats === null) {
       const name = ulid(nowMs, doors.random);
       const key = (file: string): string => blockKey(tenant, name, file);
-      const finished = await writeBlock({ tenant, shard, ulid: name, cut, nowMs, key }, ingester, doors.bucket);
+      const late = cut.late ? lateNumber(await doors.catalogue.blocks(), shard, cut.rangeStartMs, nowMs) : 0;
+      const finished = await writeBlock({ tenant, shard, ulid: name, cut, late, nowMs, key }, ingester, doors.bucket);
       if (finished !== null) {
         if (!(await doors.catalogue.commit(epoch, id, finished))) return committed;
         committed.push(name);

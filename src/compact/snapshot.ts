@@ -10,11 +10,19 @@ import type { Random } from '../model/doors.ts';
 import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { ulid } from '../model/ulid.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
+import { type LateBlock, lateNumber } from './late.ts';
 import { writeBlock } from './write-block.ts';
 
 export type SnapshotItem =
   | { readonly kind: 'copy'; readonly ulid: string; readonly files: readonly string[] }
-  | { readonly kind: 'write'; readonly ulid: string; readonly shard: number; readonly cut: Cut };
+  | {
+      readonly kind: 'write';
+      readonly ulid: string;
+      readonly shard: number;
+      readonly cut: Cut;
+      /** As in BlockPlan. Absent in what earlier versions stored. */
+      readonly late?: number;
+    };
 
 export interface SnapshotPlan {
   readonly name: string;
@@ -43,21 +51,24 @@ export async function planSnapshot(
   nowMs: number,
   random: Random,
 ): Promise<SnapshotPlan> {
-  const items: SnapshotItem[] = [];
+  const cuts: { readonly shard: number; readonly cut: Cut }[] = [];
   for (const [shard, ingester] of shards.entries()) {
     const upTo = await ingester.lastSeq();
     while ((await ingester.digest(nowMs, upTo)).more);
     for (const cut of await ingester.cuts()) {
       if (cut.id !== null && (await catalogue.committed(shard, cut.id)) !== null) continue;
-      items.push({ kind: 'write', ulid: ulid(nowMs, random), shard, cut });
+      cuts.push({ shard, cut });
     }
   }
-  const copies = (await catalogue.blocks()).map((block): SnapshotItem => ({
-    kind: 'copy',
-    ulid: block.ulid,
-    files: block.files,
-  }));
-  return { name: snapshotName(nowMs, random), items: [...items, ...copies], done: 0, made: [] };
+  const blocks = await catalogue.blocks();
+  const planned: LateBlock[] = [...blocks];
+  const writes = cuts.map(({ shard, cut }): SnapshotItem => {
+    const late = cut.late ? lateNumber(planned, shard, cut.rangeStartMs, nowMs) : 0;
+    planned.push({ shard, late: cut.late, minTime: cut.rangeStartMs, createdAtMs: nowMs });
+    return { kind: 'write', ulid: ulid(nowMs, random), shard, cut, late };
+  });
+  const copies = blocks.map((block): SnapshotItem => ({ kind: 'copy', ulid: block.ulid, files: block.files }));
+  return { name: snapshotName(nowMs, random), items: [...writes, ...copies], done: 0, made: [] };
 }
 
 /** Makes the next item of a plan. Throws SegmentGone when a segment was cut after the plan was made. */
@@ -78,9 +89,10 @@ export async function makeItem(
     for (const file of files) await bucket.copy(blockKey(tenant, item.ulid, file), key(file));
     made = [...made, { ulid: item.ulid, files }];
   } else {
+    const { shard, cut, late = Number(cut.late) } = item;
     const finished = await writeBlock(
-      { tenant, shard: item.shard, ulid: item.ulid, cut: item.cut, nowMs, key },
-      shards[item.shard]!,
+      { tenant, shard, ulid: item.ulid, cut, late, nowMs, key },
+      shards[shard]!,
       bucket,
     );
     if (finished !== null) {

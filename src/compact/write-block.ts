@@ -20,6 +20,8 @@ export interface BlockPlan {
   readonly shard: number;
   readonly ulid: string;
   readonly cut: Cut;
+  /** `lateNumber` of a late cut; 0 of any other. */
+  readonly late: number;
   readonly nowMs: number;
   /** The bucket key of a file of this block. */
   readonly key: (file: string) => string;
@@ -92,11 +94,11 @@ export async function writeBlock(
 }
 
 /**
- * Labels in the block's Thanos section. Thanos wants some, tells shards apart by them, and halts on blocks that overlap under the same: late blocks
- * overlap on purpose, so they say so.
+ * Labels in the block's Thanos section. Thanos wants some, and puts them on every series of the block, over labels of the same name: so, but for the one
+ * that its own receiver writes, they have names that no series has. It tells shards and late blocks apart by them (late.ts).
  */
-function blockLabels({ tenant, shard, cut }: BlockPlan): Record<string, string> {
-  return { tenant_id: tenant, shard: String(shard), ...(cut.late ? { late: '1' } : {}) };
+function blockLabels({ tenant, shard, late }: BlockPlan): Record<string, string> {
+  return { tenant_id: tenant, narthex_shard: String(shard), ...(late > 0 ? { narthex_late: String(late) } : {}) };
 }
 
 function sourceOf(segment: ShelvedSegment, shard: Pick<ShardDoor, 'part'>): SegmentSource {

@@ -59,6 +59,14 @@ function world(tenant: string) {
   };
 }
 
+/** The external labels of a block in the bucket. */
+async function labelsOf(prefix: string): Promise<Record<string, string>> {
+  const meta = JSON.parse(await (await bindings.BUCKET.get(`${prefix}/meta.json`))!.text()) as {
+    thanos: { labels: Record<string, string> };
+  };
+  return meta.thanos.labels;
+}
+
 const points = (samples: readonly PlainSample[]): Point[] =>
   samples.map(({ labels, t, v }) => [labels['__name__']!, t, v]);
 const at = (minutes: number): number => R0 + minutes * MINUTE;
@@ -126,10 +134,39 @@ describe('a range becomes a block half an hour after its end', () => {
       ],
       [true, [['a', at(2), 3]]],
     ]);
-    const meta = JSON.parse(
-      await (await bindings.BUCKET.get(`blocks/late/${blocks[1]!.block.ulid}/meta.json`))!.text(),
-    ) as { thanos: { labels: unknown } };
-    expect(meta.thanos.labels).toMatchObject({ late: '1' });
+    expect(await labelsOf(`blocks/late/${blocks[1]!.block.ulid}`)).toEqual({
+      tenant_id: 'late',
+      narthex_shard: '0',
+      narthex_late: '1',
+    });
+  });
+});
+
+describe('late blocks that overlap', () => {
+  it('have other labels, also in a snapshot: Thanos halts on equal ones', async () => {
+    const w = world('overlap');
+    await w.append(at(1), [['a', at(0), 1]]);
+    await w.cut(at(150));
+    await w.append(at(151), [
+      ['a', at(1), 2],
+      ['a', at(-120), 0],
+    ]);
+    await w.cut(at(152));
+    await w.append(at(153), [['a', at(2), 3]]);
+    // A round that died when it had closed: its cut is there beside what is late and open.
+    await expect(w.cut(at(154), { catalogue: { ...w.catalogue, commit: async () => false } })).resolves.toEqual([]);
+    await w.append(at(155), [['a', at(3), 4]]);
+    let plan: SnapshotPlan = await planSnapshot([w.shard], w.catalogue, at(156), Math.random);
+    while (plan.done < plan.items.length) plan = await makeItem('overlap', plan, [w.shard], bucket, at(156));
+    await w.cut(at(157));
+    const late = async (prefix: string, ulids: readonly string[]): Promise<string[]> => {
+      const all = await Promise.all(ulids.map((ulid) => labelsOf(`${prefix}/${ulid}`)));
+      return all.map((labels) => labels['narthex_late'] ?? '-').sort();
+    };
+    const ulids = (await w.blocks()).map(({ block }) => block.ulid);
+    expect(await late('blocks/overlap', ulids)).toEqual(['-', '1', '1', '2', '3']);
+    const made = plan.made.map(({ ulid }) => ulid);
+    expect(await late(`snapshots/overlap/${plan.name}`, made)).toEqual(['-', '1', '1', '2', '3']);
   });
 });
 

@@ -73,7 +73,7 @@ test('a backlog of 24 h, delivered when the receiver is back, is whole in its bl
   expect(samples.length).toBe(expected.length);
   const metas = await blocks(pulled);
   expect(metas.reduce((sum, { stats }) => sum + stats.numSamples, 0)).toBe(expected.length);
-  expect(metas.filter(({ thanos }) => thanos?.labels?.['late'] === '1').length).toBeGreaterThan(0);
+  expect(metas.filter(({ thanos }) => thanos?.labels?.['narthex_late'] !== undefined).length).toBeGreaterThan(0);
   expect(metas.length).toBeGreaterThanOrEqual(12);
 }, 480_000);
 
