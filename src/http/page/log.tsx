@@ -32,8 +32,13 @@ export const Logs: FC<{ status: SystemStatus }> = ({ status }) => (
   </Section>
 );
 
+/** The one reason for which a scrape loses samples. */
+const TOO_LARGE = 'series larger than a record';
+
 const Agent: FC<{ agent: AgentStatus; status: SystemStatus }> = ({ agent, status }) => {
-  const refused = Object.values(agent.scrapesRefused).reduce((sum, n) => sum + n, 0);
+  // The others of these were scrapes that another run or agent made too: nothing is missing.
+  const { [TOO_LARGE]: tooLarge = 0, ...others } = agent.scrapesRefused;
+  const twice = Object.values(others).reduce((sum, n) => sum + n, 0);
   return (
     <Card>
       <h3>
@@ -53,9 +58,14 @@ const Agent: FC<{ agent: AgentStatus; status: SystemStatus }> = ({ agent, status
         <Fact name="Scrapes">
           <Count n={agent.scrapes} />
         </Fact>
-        {refused > 0 ? (
-          <Fact name="Scrapes refused">
-            <Dropped reasons={agent.scrapesRefused} />
+        {twice > 0 ? (
+          <Fact name="Scraped twice">
+            <Count n={twice} /> <span class="quiet">at handovers</span>
+          </Fact>
+        ) : null}
+        {tooLarge > 0 ? (
+          <Fact name="Refused">
+            <Dropped reasons={{ [TOO_LARGE]: tooLarge }} />
           </Fact>
         ) : null}
         <Fact name="Oldest record">
