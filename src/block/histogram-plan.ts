@@ -24,6 +24,7 @@ import {
   sameBuckets,
   sameSchema,
   spansOf,
+  wordsOf,
 } from '../model/histogram.ts';
 
 /** No chunk has more buckets of one side, unless a single histogram does: gauges may have other buckets in every sample. */
@@ -128,6 +129,20 @@ export function valuesFor(layout: Layout, h: Histogram): Float64Array {
   place(values, AT_BUCKETS, layout.positiveSpans, h, h.positiveSpans, AT_BUCKETS, ownPositive);
   place(values, positive, layout.negativeSpans, h, h.negativeSpans, ownPositive, h.values.length);
   return values;
+}
+
+/** Whether two histograms are the same sample, as sameHistogram; but buckets that one has empty and the other not at all do not count: chunks add such. */
+export function sameCounts(a: Histogram, b: Histogram): boolean {
+  if (a.isFloat !== b.isFloat || isStale(a) || isStale(b)) return a.isFloat === b.isFloat && isStale(a) && isStale(b);
+  if (!sameSchema(a, b)) return false;
+  const spans = (a: Int32Array, b: Int32Array): Int32Array => spansOf(union(bucketIndexes(a), bucketIndexes(b)));
+  const layout: Layout = {
+    ...a,
+    positiveSpans: spans(a.positiveSpans, b.positiveSpans),
+    negativeSpans: spans(a.negativeSpans, b.negativeSpans),
+  };
+  const words = wordsOf(valuesFor(layout, b));
+  return wordsOf(valuesFor(layout, a)).every((word, i) => word === words[i]);
 }
 
 /** Puts the buckets [from, to) of a histogram, of spans `own`, where they are among those of `spans`, from place `at` of `out`. */

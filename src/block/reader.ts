@@ -66,8 +66,10 @@ export function readIndex(bytes: Uint8Array): BlockIndex {
   if (head.u32('index magic') !== INDEX_MAGIC) throw new BlockError('not an index file: wrong magic', 0);
   const version = head.u8('index version');
   if (version !== INDEX_VERSION) throw new BlockError(`index version ${version}, only ${INDEX_VERSION} is read`, 4);
-  const toc = readToc(bytes);
-  return { bytes, toc, ...readSymbols(bytes, toc), ...readPostingsTable(bytes, toc) };
+  const tocStart = bytes.length - TOC_BYTES;
+  if (tocStart < 5) throw new BlockError(`index of ${bytes.length} bytes has no room for its table of contents`, 0);
+  const toc = readToc(bytes.subarray(tocStart), tocStart);
+  return { bytes, toc, ...readSymbols(bytes, toc.symbols, toc.series), ...readPostingsTable(bytes, toc) };
 }
 
 /** Ids of the series with this label, ascending; none when no series has it. `('', '')` is all series. */
@@ -111,6 +113,11 @@ export function readSeries(index: BlockIndex, id: number): BlockSeries {
     const name = symbol(index, cursor.uvarint('label name'), cursor.offset);
     labels.push({ name, value: symbol(index, cursor.uvarint('label value'), cursor.offset) });
   }
+  return { labels, chunks: readChunkMetas(cursor) };
+}
+
+/** The chunks of a series: what its entry ends with. */
+export function readChunkMetas(cursor: Cursor): ChunkMeta[] {
   const chunks: ChunkMeta[] = [];
   let maxTime = 0;
   let ref = 0;
@@ -125,7 +132,7 @@ export function readSeries(index: BlockIndex, id: number): BlockSeries {
     chunks.push({ minTime, maxTime, file: Math.floor(ref / 0x1_0000_0000) + 1, offset: ref % 0x1_0000_0000 });
   }
   if (cursor.left > 0) throw new BlockError(`${cursor.left} bytes left over in a series`, cursor.offset);
-  return { labels, chunks };
+  return chunks;
 }
 
 /** All series, in order. */
@@ -153,11 +160,11 @@ export function readChunk(bytes: Uint8Array, offset: number): ChunkRecord {
   return { encoding, start, end: start + length, next: cursor.offset };
 }
 
-function readToc(bytes: Uint8Array): Toc {
-  const start = bytes.length - TOC_BYTES;
-  if (start < 5) throw new BlockError(`index of ${bytes.length} bytes has no room for its table of contents`, 0);
-  checkCrc(bytes, start, bytes.length - 4, u32At(bytes, bytes.length - 4), 'table of contents');
-  const cursor = new Cursor(bytes, start);
+/** The table of contents: the last TOC_BYTES of an index, which begin at `start`. */
+export function readToc(tail: Uint8Array, start: number): Toc {
+  if (tail.length !== TOC_BYTES) throw new BlockError(`table of contents of ${tail.length} bytes`, 0);
+  checkCrc(tail, 0, TOC_BYTES - 4, u32At(tail, TOC_BYTES - 4), 'table of contents');
+  const cursor = new Cursor(tail);
   const toc: Toc = {
     symbols: cursor.u64('offset of symbols'),
     series: cursor.u64('offset of series'),
@@ -174,8 +181,13 @@ function readToc(bytes: Uint8Array): Toc {
   return toc;
 }
 
-function readSymbols(bytes: Uint8Array, toc: Toc): Pick<BlockIndex, 'symbolStarts' | 'symbolEnds'> {
-  const cursor = section(bytes, toc.symbols, toc.series, 'symbols');
+/** The symbols whose section begins at `start` of `bytes`, and ends before `limit`. */
+export function readSymbols(
+  bytes: Uint8Array,
+  start: number,
+  limit: number,
+): Pick<BlockIndex, 'symbolStarts' | 'symbolEnds'> {
+  const cursor = section(bytes, start, limit, 'symbols');
   const count = countOf(cursor, 1, 'symbols');
   const symbolStarts = new Uint32Array(count);
   const symbolEnds = new Uint32Array(count);
