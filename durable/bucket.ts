@@ -20,6 +20,10 @@ export function bucketOf(r2: R2Bucket): BucketDoor {
         abort: () => upload.abort(),
       };
     },
+    range: async (key, offset, length) => {
+      const object = await r2.get(key, { range: offset < 0 ? { suffix: -offset } : { offset, length } });
+      return object === null ? null : new Uint8Array(await object.arrayBuffer());
+    },
     get: async (key) => {
       const object = await r2.get(key);
       return object === null ? null : { body: object.body, size: object.size };

@@ -104,7 +104,7 @@ async function relayLogs(
 
 async function cutRun(env: Env): Promise<void> {
   for (const [tenant, { shards }] of await tenants(env)) {
-    const doors = { catalogue: catalogue(env, tenant), bucket: bucketOf(env.BUCKET), random: Math.random };
+    const doors = { catalogue: catalogue(env, tenant), bucket: bucketOf(env.BUCKET), random: Math.random, warn };
     for (const [shard, ingester] of shards.entries()) {
       try {
         const ulids = await cutShard(tenant, shard, ingester, Date.now(), doors);

@@ -24,6 +24,7 @@ import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, putInForce, relayProblems, reloadFiles } from './configuration.ts';
 import { type Known, knownDiscoveries } from './discovery.ts';
+import { warn } from './doors.ts';
 import { agents, catalogue, director, type Env, ingester, tenants } from './env.ts';
 import { networksOf } from './routes.ts';
 
@@ -325,7 +326,7 @@ async function snapshot(
   if (name === null || plan === null) plan = await planSnapshot(from, catalog, nowMs, Math.random);
   const untilMs = Date.now() + SNAPSHOT_MS;
   while (plan.done < plan.items.length && Date.now() < untilMs) {
-    plan = await makeItem(tenant, plan, from, bucket, nowMs);
+    plan = await makeItem(tenant, plan, from, bucket, nowMs, warn);
     if (plan.done < plan.items.length) await catalog.setSnapshotPlan(plan);
   }
   const progress = `${plan.done} of ${plan.items.length} blocks`;

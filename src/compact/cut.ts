@@ -7,7 +7,7 @@ import type { Random } from '../model/doors.ts';
 import { blockKey } from '../model/tenant.ts';
 import { ulid } from '../model/ulid.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
-import { NO_REPEATS } from '../digest/settle.ts';
+import { blocksBefore } from './committed.ts';
 import { lateNumber } from './late.ts';
 import { writeBlock } from './write-block.ts';
 
@@ -15,6 +15,7 @@ export interface CutDoors {
   readonly catalogue: CatalogueDoor;
   readonly bucket: BucketDoor;
   readonly random: Random;
+  readonly warn: (text: string) => void;
 }
 
 /** Cuts what is due in one shard of a tenant. Returns the ULIDs of the blocks committed. */
@@ -36,13 +37,17 @@ export async function cutShard(
     if (repeats === null) {
       const name = ulid(nowMs, doors.random);
       const key = (file: string): string => blockKey(tenant, name, file);
-      const late = cut.late ? lateNumber(await doors.catalogue.blocks(), shard, cut.rangeStartMs, nowMs) : 0;
-      const finished = await writeBlock({ tenant, shard, ulid: name, cut, late, nowMs, key }, ingester, doors.bucket);
-      if (finished !== null) {
-        if (!(await doors.catalogue.commit(epoch, id, finished))) return committed;
+      // Cuts of a range come in the order in which they were closed, so what was accepted before is committed before.
+      const blocks = cut.late ? await doors.catalogue.blocks() : [];
+      const late = cut.late ? lateNumber(blocks, shard, cut.rangeStartMs, nowMs) : 0;
+      const before = blocksBefore(cut, blocks);
+      const plan = { tenant, shard, ulid: name, cut, late, nowMs, before, key, warn: doors.warn };
+      const written = await writeBlock(plan, ingester, doors.bucket);
+      if (written.block !== null) {
+        if (!(await doors.catalogue.commit(epoch, id, written))) return committed;
         committed.push(name);
       }
-      repeats = finished?.repeats ?? NO_REPEATS;
+      ({ repeats } = written);
     }
     await ingester.drop(id, repeats);
   }

@@ -41,6 +41,8 @@ export interface BucketDoor {
   multipart(
     key: string,
   ): Promise<{ part(bytes: Uint8Array): Promise<void>; complete(): Promise<void>; abort(): Promise<void> }>;
+  /** Bytes of an object from `offset` on, fewer at its end; a negative offset counts from there. Null when it is not there. */
+  range(key: string, offset: number, length: number): Promise<Uint8Array | null>;
   get(key: string): Promise<{ body: ReadableStream<Uint8Array>; size: number } | null>;
   copy(from: string, to: string): Promise<void>;
 }

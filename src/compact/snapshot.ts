@@ -10,6 +10,7 @@ import type { Random } from '../model/doors.ts';
 import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { ulid } from '../model/ulid.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
+import { blocksBefore } from './committed.ts';
 import { type LateBlock, lateNumber } from './late.ts';
 import { writeBlock } from './write-block.ts';
 
@@ -20,8 +21,9 @@ export type SnapshotItem =
       readonly ulid: string;
       readonly shard: number;
       readonly cut: Cut;
-      /** As in BlockPlan. Absent in what earlier versions stored. */
+      /** As in BlockPlan, both. Absent in what earlier versions stored. */
       readonly late?: number;
+      readonly before?: readonly string[];
     };
 
 export interface SnapshotPlan {
@@ -65,7 +67,7 @@ export async function planSnapshot(
   const writes = cuts.map(({ shard, cut }): SnapshotItem => {
     const late = cut.late ? lateNumber(planned, shard, cut.rangeStartMs, nowMs) : 0;
     planned.push({ shard, late: cut.late, minTime: cut.rangeStartMs, createdAtMs: nowMs });
-    return { kind: 'write', ulid: ulid(nowMs, random), shard, cut, late };
+    return { kind: 'write', ulid: ulid(nowMs, random), shard, cut, late, before: blocksBefore(cut, blocks) };
   });
   const copies = blocks.map((block): SnapshotItem => ({ kind: 'copy', ulid: block.ulid, files: block.files }));
   return { name: snapshotName(nowMs, random), items: [...writes, ...copies], done: 0, made: [] };
@@ -78,6 +80,7 @@ export async function makeItem(
   shards: readonly ShardDoor[],
   bucket: BucketDoor,
   nowMs: number,
+  warn: (text: string) => void,
 ): Promise<SnapshotPlan> {
   const item = plan.items[plan.done];
   if (item === undefined) return plan;
@@ -89,15 +92,15 @@ export async function makeItem(
     for (const file of files) await bucket.copy(blockKey(tenant, item.ulid, file), key(file));
     made = [...made, { ulid: item.ulid, files }];
   } else {
-    const { shard, cut, late = Number(cut.late) } = item;
-    const finished = await writeBlock(
-      { tenant, shard, ulid: item.ulid, cut, late, nowMs, key },
+    const { shard, cut, late = Number(cut.late), before = [] } = item;
+    const written = await writeBlock(
+      { tenant, shard, ulid: item.ulid, cut, late, nowMs, before, key, warn },
       shards[shard]!,
       bucket,
     );
-    if (finished !== null) {
-      await bucket.put(key('meta.json'), finished.metaJson);
-      made = [...made, { ulid: item.ulid, files: finished.block.files }];
+    if (written.block !== null) {
+      await bucket.put(key('meta.json'), written.metaJson);
+      made = [...made, { ulid: item.ulid, files: written.block.files }];
     }
   }
   return { ...plan, done: plan.done + 1, made };

@@ -1,12 +1,15 @@
 /**
- * Segments of one range become one block in the bucket: merged in the order of labels, streamed into chunks, then the index. The meta.json is not
- * written here: whoever writes it says that the block exists.
+ * Segments of one range become one block in the bucket: merged in the order of labels, streamed into chunks, then the index. Of late ones, only what
+ * blocks of that range do not hold yet. The meta.json is not written here: whoever writes it says that the block exists.
  */
 
 import { metaJson } from '../block/meta.ts';
 import { BlockWriter } from '../block/writer.ts';
-import { mergeSegments, type SegmentSource } from '../digest/merge.ts';
+import { mergeSegments, type MergedSeries, type SegmentSource } from '../digest/merge.ts';
+import { together, type Repeats } from '../digest/settle.ts';
 import type { Cut, ShelvedSegment } from '../digest/shelf.ts';
+import { blockKey } from '../model/tenant.ts';
+import { Committed } from './committed.ts';
 import type { BucketDoor, Finished, ShardDoor } from './doors.ts';
 
 /** R2 wants parts of one size, 5 MiB at least; a block smaller than one is a plain put. */
@@ -23,16 +26,25 @@ export interface BlockPlan {
   /** `lateNumber` of a late cut; 0 of any other. */
   readonly late: number;
   readonly nowMs: number;
+  /** Committed blocks that may hold samples of this cut already (blocksBefore). */
+  readonly before: readonly string[];
   /** The bucket key of a file of this block. */
   readonly key: (file: string) => string;
+  readonly warn: (text: string) => void;
 }
 
-/** Writes chunks and index; null when there is nothing to write. Throws SegmentGone; whatever was written then is litter without a meta.json. */
+/** Nothing was written, for nothing was new. */
+export interface NothingNew {
+  readonly block: null;
+  readonly repeats: Repeats;
+}
+
+/** Writes chunks and index. Throws SegmentGone; whatever was written then is litter without a meta.json. */
 export async function writeBlock(
   plan: BlockPlan,
   shard: Pick<ShardDoor, 'part'>,
   bucket: BucketDoor,
-): Promise<Finished | null> {
+): Promise<Finished | NothingNew> {
   const sizes = new Map<string, number>();
   let upload: Awaited<ReturnType<BucketDoor['multipart']>> | null = null;
   const writer = new BlockWriter(
@@ -53,9 +65,15 @@ export async function writeBlock(
   );
   try {
     const sources = plan.cut.segments.map((segment) => sourceOf(segment, shard));
-    const repeats = await mergeSegments(sources, (series) => writer.add(series.labels, series, series.count));
+    const committed = await committedBefore(plan, bucket);
+    const add = async (series: MergedSeries): Promise<void> => {
+      const count = committed === null ? series.count : await committed.withhold(series);
+      if (count > 0) await writer.add(series.labels, series, count);
+    };
+    const merged = await mergeSegments(sources, add);
+    const repeats = committed === null ? merged : together(merged, committed);
     const { index, stats, minTime, maxTime, seriesBytesMax, chunkBytesMax } = await writer.finish();
-    if (stats.numSeries === 0) return null;
+    if (stats.numSeries === 0) return { block: null, repeats };
     sizes.set('index', index.byteLength);
     await bucket.put(plan.key('index'), index);
     const meta = metaJson({
@@ -91,6 +109,11 @@ export async function writeBlock(
     await (upload as Awaited<ReturnType<BucketDoor['multipart']>> | null)?.abort();
     throw error;
   }
+}
+
+async function committedBefore({ tenant, before, warn }: BlockPlan, bucket: BucketDoor): Promise<Committed | null> {
+  if (before.length === 0) return null;
+  return await Committed.open(before, { bucket, key: (ulid, file) => blockKey(tenant, ulid, file), warn });
 }
 
 /**

@@ -24,6 +24,15 @@ export interface Repeats {
 
 export const NO_REPEATS: Readonly<Repeats> = { duplicates: 0, conflicts: 0, conflictExample: null };
 
+/** What was seen in two places. */
+export function together(a: Repeats, b: Repeats): Repeats {
+  return {
+    duplicates: a.duplicates + b.duplicates,
+    conflicts: a.conflicts + b.conflicts,
+    conflictExample: b.conflictExample ?? a.conflictExample,
+  };
+}
+
 /** Gathers one series after another: `clear`, then `push` (or `reserve` and write into the columns), then `settle`. */
 export class Settling implements MixedColumns, Repeats {
   t = new Float64Array(256);
@@ -95,15 +104,10 @@ export class Settling implements MixedColumns, Repeats {
         this.duplicates++;
       else {
         this.conflicts++;
-        this.conflictExample ??= `${shortLabels(labels)} at ${t[kept]!}: kept ${this.#text(kept)}, refused ${this.#text(i)}`;
+        this.conflictExample ??= conflictText(labels, t[kept]!, sampleText(this, kept), sampleText(this, i));
       }
     }
     this.count = kept + 1;
-  }
-
-  #text(i: number): string {
-    const histogram = this.histograms?.[i];
-    return histogram === undefined ? valueText(this.hi[i]!, this.lo[i]!) : histogramText(histogram);
   }
 
   /** The rare path: a series whose samples did not come in order. */
@@ -119,6 +123,17 @@ export class Settling implements MixedColumns, Repeats {
     const { histograms } = this;
     if (histograms !== null) this.histograms = Array.from(order, (i) => histograms[i]);
   }
+}
+
+/** A conflict in words, with what sampleText says of both. */
+export function conflictText(labels: Uint8Array, t: number, kept: string, refused: string): string {
+  return `${shortLabels(labels)} at ${t}: kept ${kept}, refused ${refused}`;
+}
+
+/** The value of sample `i` in words. */
+export function sampleText({ hi, lo, histograms }: MixedColumns, i: number): string {
+  const histogram = histograms?.[i];
+  return histogram === undefined ? valueText(hi[i]!, lo[i]!) : histogramText(histogram);
 }
 
 /** Two floats, whose bits were compared, or equal histograms. */

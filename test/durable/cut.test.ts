@@ -47,8 +47,16 @@ function world(tenant: string) {
         catalogue: doors.catalogue ?? catalogueDoor,
         bucket: doors.bucket ?? bucket,
         random: Math.random,
+        warn: noWarning,
       }),
     status: async (nowMs: number) => await shard.report(nowMs, tenant, 0),
+    /** The samples of each block of a snapshot that is made at once. */
+    snapshot: async (nowMs: number) => {
+      let plan: SnapshotPlan = await planSnapshot([shardDoor], catalogueDoor, nowMs, Math.random);
+      while (plan.done < plan.items.length) plan = await makeItem(tenant, plan, [shardDoor], bucket, nowMs, noWarning);
+      const prefix = `snapshots/${tenant}/${plan.name}`;
+      return await Promise.all(plan.made.map(({ ulid }) => samplesOfBlock(bindings.BUCKET, `${prefix}/${ulid}/`)));
+    },
     blocks: async () =>
       await Promise.all(
         (await catalog.blocks()).map(async (block) => ({
@@ -66,6 +74,10 @@ async function labelsOf(prefix: string): Promise<Record<string, string>> {
   };
   return meta.thanos.labels;
 }
+
+const noWarning = (text: string): void => {
+  throw new Error(text);
+};
 
 const points = (samples: readonly PlainSample[]): Point[] =>
   samples.map(({ labels, t, v }) => [labels['__name__']!, t, v]);
@@ -157,7 +169,7 @@ describe('late blocks that overlap', () => {
     await expect(w.cut(at(154), { catalogue: { ...w.catalogue, commit: async () => false } })).resolves.toEqual([]);
     await w.append(at(155), [['a', at(3), 4]]);
     let plan: SnapshotPlan = await planSnapshot([w.shard], w.catalogue, at(156), Math.random);
-    while (plan.done < plan.items.length) plan = await makeItem('overlap', plan, [w.shard], bucket, at(156));
+    while (plan.done < plan.items.length) plan = await makeItem('overlap', plan, [w.shard], bucket, at(156), noWarning);
     await w.cut(at(157));
     const late = async (prefix: string, ulids: readonly string[]): Promise<string[]> => {
       const all = await Promise.all(ulids.map((ulid) => labelsOf(`${prefix}/${ulid}`)));
@@ -167,6 +179,49 @@ describe('late blocks that overlap', () => {
     expect(await late('blocks/overlap', ulids)).toEqual(['-', '1', '1', '2', '3']);
     const made = plan.made.map(({ ulid }) => ulid);
     expect(await late(`snapshots/overlap/${plan.name}`, made)).toEqual(['-', '1', '1', '2', '3']);
+  });
+});
+
+describe('a late sample for a timestamp that a committed block has', () => {
+  it('is nothing when it is the same, and never replaces the first: it is counted, with an example', async () => {
+    const w = world('taken');
+    await w.append(at(1), [
+      ['a', at(0), 1],
+      ['a', at(1), 2],
+      ['b', at(0), 5],
+    ]);
+    await w.cut(at(150));
+    // The whole request once more, and then with one value changed and one sample more.
+    await w.append(at(151), [
+      ['a', at(0), 1],
+      ['a', at(1), 2],
+      ['b', at(0), 5],
+    ]);
+    expect(await w.cut(at(152))).toEqual([]);
+    expect(await w.status(at(152))).toMatchObject({ samplesDuplicate: 3, samplesConflicting: 0, ranges: [] });
+    await w.append(at(153), [
+      ['a', at(0), 1],
+      ['a', at(1), 9],
+      ['a', at(2), 3],
+    ]);
+    const snapshot = await w.snapshot(at(154));
+    await w.cut(at(154));
+    const blocks = await w.blocks();
+    expect(blocks.map(({ block, samples }) => [block.late, points(samples)])).toEqual([
+      [
+        false,
+        [
+          ['a', at(0), 1],
+          ['a', at(1), 2],
+          ['b', at(0), 5],
+        ],
+      ],
+      [true, [['a', at(2), 3]]],
+    ]);
+    expect(snapshot.map(points)).toEqual([[['a', at(2), 3]], points(blocks[0]!.samples)]);
+    const { samplesDuplicate, samplesConflicting, conflictExample } = await w.status(at(154));
+    expect([samplesDuplicate, samplesConflicting]).toEqual([4, 1]);
+    expect(conflictExample).toBe(`{__name__="a", job="j"} at ${at(1)}: kept 2, refused 9`);
   });
 });
 
@@ -309,12 +364,8 @@ describe('a snapshot', () => {
       ['a', at(3), 4],
       ['a', at(150), 2],
     ]);
-    let plan: SnapshotPlan = await planSnapshot([w.shard], w.catalogue, at(152), Math.random);
-    expect(plan.items.length).toBe(3);
-    while (plan.done < plan.items.length) plan = await makeItem('snap', plan, [w.shard], bucket, at(152));
-    const samples = await Promise.all(
-      plan.made.map(({ ulid }) => samplesOfBlock(bindings.BUCKET, `snapshots/snap/${plan.name}/${ulid}/`)),
-    );
+    const samples = await w.snapshot(at(152));
+    expect(samples.length).toBe(3);
     expect(samples.flatMap(points).sort((a, b) => a[1] - b[1])).toEqual([
       ['a', at(0), 1],
       ['a', at(3), 4],

@@ -66,10 +66,19 @@ async function sendTo(tenant: string, nowMs: number, body: Uint8Array, shards: n
   return parts.map(({ shard }) => shard);
 }
 
+const warn = (text: string): void => {
+  throw new Error(text);
+};
+
 async function cutAll(tenant: string, nowMs: number): Promise<void> {
   const { shards } = (await tenants(bindings)).get(tenant)!;
   for (const [shard, stub] of shards.entries()) {
-    await cutShard(tenant, shard, stub, nowMs, { catalogue: catalogue(bindings, tenant), bucket, random: Math.random });
+    await cutShard(tenant, shard, stub, nowMs, {
+      catalogue: catalogue(bindings, tenant),
+      bucket,
+      random: Math.random,
+      warn,
+    });
   }
 }
 
@@ -109,7 +118,7 @@ describe('while samples come', () => {
 
     // A snapshot holds all of them, and so do the blocks that are cut, of shards that nothing comes to any more too.
     let plan = await planSnapshot(shards, catalogue(bindings, tenant), R0 + 60 * MINUTE, Math.random);
-    while (plan.done < plan.items.length) plan = await makeItem(tenant, plan, shards, bucket, R0 + 60 * MINUTE);
+    while (plan.done < plan.items.length) plan = await makeItem(tenant, plan, shards, bucket, R0 + 60 * MINUTE, warn);
     await cutAll(tenant, R0 + RANGE_MS + 31 * MINUTE);
     const blocks = await catalogue(bindings, tenant).blocks();
     expect(blocks.map(({ shard }) => shard).sort()).toEqual([0, 1, 2]);
