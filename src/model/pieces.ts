@@ -18,12 +18,16 @@ export function pieceReader(stream: ReadableStream): {
       cancel: (reason) => reader.cancel(reason),
     };
   }
+  /** The buffer of a piece that was copied: for a small body, zeroing a second one costs more than reading it. */
+  let spare: ArrayBuffer | null = null;
   return {
     read: async () => {
-      const { done, value } = await byob.read(new Uint8Array(PIECE_BYTES));
+      const { done, value } = await byob.read(spare === null ? new Uint8Array(PIECE_BYTES) : new Uint8Array(spare));
       if (done || value === undefined) return null;
       // A peer that gives little at a time must not hold a whole buffer for each byte.
-      return value.byteLength * 2 < PIECE_BYTES ? value.slice() : value;
+      const copied = value.byteLength * 2 < PIECE_BYTES;
+      spare = copied ? value.buffer : null;
+      return copied ? value.slice() : value;
     },
     cancel: (reason) => byob.cancel(reason),
   };

@@ -66,12 +66,16 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
   }
 
   const abort = new AbortController();
-  const late = new ScrapeError(
-    `no complete answer within the timeout of ${target.timeoutMs / 1000} s (raise scrape_timeout, or make the target faster)`,
-  );
-  const deadline = doors.clock.sleepUntil(slotMs + target.timeoutMs).then(() => {
-    abort.abort(late);
-    throw late;
+  let over = false;
+  const deadline = new Promise<never>((_, reject) => {
+    void doors.clock.sleepUntil(slotMs + target.timeoutMs).then(() => {
+      if (over) return;
+      const late = new ScrapeError(
+        `no complete answer within the timeout of ${target.timeoutMs / 1000} s (raise scrape_timeout, or make the target faster)`,
+      );
+      abort.abort(late);
+      reject(late);
+    });
   });
   deadline.catch(() => undefined);
   let body: Uint8Array<ArrayBuffer> | null = null;
@@ -91,6 +95,7 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
     // Lets go of what is still under way: a connection that hangs holds one of six.
     abort.abort(reason);
   }
+  over = true;
   const durationMs = doors.clock.now() - startMs;
   return { slotMs, timestampMs, durationMs, bodyBytes, body, format, error };
 }
