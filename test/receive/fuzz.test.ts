@@ -84,10 +84,13 @@ const SEEDS: Record<Schema, readonly Uint8Array[]> = {
 };
 
 let largest = 0;
+const { stackTraceLimit } = Error;
 
 /** Notes the largest piece of memory that is asked for by length. */
 beforeEach(() => {
   largest = 0;
+  // Each case is refused by an error, whose stack nobody reads.
+  Error.stackTraceLimit = 0;
   for (const name of ['ArrayBuffer', 'Uint8Array', 'Uint32Array', 'Int32Array', 'Float64Array'] as const) {
     const original = globalThis[name];
     const bytes = 'BYTES_PER_ELEMENT' in original ? original.BYTES_PER_ELEMENT : 1;
@@ -100,6 +103,7 @@ beforeEach(() => {
   }
 });
 afterEach(() => {
+  Error.stackTraceLimit = stackTraceLimit;
   vi.unstubAllGlobals();
 });
 
