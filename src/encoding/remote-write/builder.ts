@@ -56,9 +56,10 @@ export class RequestBuilder {
   readonly #exemplars = new Writer();
   readonly #histogram = new Writer();
   readonly #refs = new Map<string, number>();
-  /** The timestamp of the last sample as it stands there, with its tag; nearly all of a scrape have the same. */
+  /** The timestamps of the last sample as they stand there, with their tags; nearly all of a scrape have the same. */
   readonly #time = new Writer();
   #timeIs = NaN;
+  #startTimeIs = 0;
   /** The metadata of the last series as it stands there, nothing when there is none; the series of a family have the same. */
   readonly #metadata = new Writer();
   #metadataType = 0;
@@ -160,11 +161,7 @@ export class RequestBuilder {
     unitRef = 0,
     startT = 0,
   ): void {
-    if (
-      startT === 0 &&
-      this.#exemplars.length === 0 &&
-      this.#isAdded(refs, refCount, t, hi, lo, type, helpRef, unitRef)
-    )
+    if (this.#exemplars.length === 0 && this.#isAdded(refs, refCount, t, hi, lo, type, helpRef, unitRef, startT))
       return;
     const out = this.#series;
     // Both fields are written even when they are zero: 0 is a value like others, and -0 has bits.
@@ -197,8 +194,9 @@ export class RequestBuilder {
     type: number,
     helpRef: number,
     unitRef: number,
+    startT: number,
   ): boolean {
-    const time = this.#timeOf(t);
+    const time = this.#timeOf(t, startT);
     const metadata = this.#metadataOf(type, helpRef, unitRef);
     const behind = 2 + SAMPLE_VALUE_BYTES + time.length + metadata.length;
     const out = this.#series;
@@ -242,13 +240,18 @@ export class RequestBuilder {
     return true;
   }
 
-  #timeOf(t: number): Writer {
+  #timeOf(t: number, startT: number): Writer {
     const time = this.#time;
-    if (t !== this.#timeIs) {
+    if (t !== this.#timeIs || startT !== this.#startTimeIs) {
       time.clear();
       time.tag(SAMPLE_TIMESTAMP);
       time.int64(t);
+      if (startT !== 0) {
+        time.tag(SAMPLE_START_TIMESTAMP);
+        time.int64(startT);
+      }
       this.#timeIs = t;
+      this.#startTimeIs = startT;
     }
     return time;
   }
