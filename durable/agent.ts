@@ -164,7 +164,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
         }
         let page = pages.get(key);
         if (page === undefined) pages.set(key, (page = this.#page(key)));
-        const scraped = page.scrape(target, external, result, builder);
+        const scraped = page.scrape(target, external, result, builder, journal.targets[key]?.timestampMs);
         if (scraped.changed) changed.set(key, page);
         const { slotMs, timestampMs, durationMs } = result;
         const { samples, error, series } = scraped;

@@ -4,6 +4,7 @@
  */
 
 import bundled from '../prometheus.yml';
+import { type Features, parseFeatures } from '../src/config/features.ts';
 import { CONFIG_BYTES_MAX, filePatterns, readConfigFiles } from '../src/config/files.ts';
 import { loadConfig, formatProblems } from '../src/config/load.ts';
 import type { Config, ConfigVersion, RemoteWriteConfig } from '../src/config/model.ts';
@@ -31,7 +32,7 @@ export async function inForce(env: Env): Promise<InForce> {
     pushed === null
       ? { source: 'bundled', version: 0, pushedAtMs: null }
       : { source: pushed.source, version: pushed.version, pushedAtMs: pushed.pushedAtMs };
-  const loaded = loadConfig(texts.text, secretsOf(env), texts.files);
+  const loaded = loadConfig(texts.text, secretsOf(env), texts.files, featuresOf(env));
   if (!loaded.ok)
     throw new Error(
       `the configuration in force is not valid any more:\n${formatProblems('prometheus.yml', loaded.problems)}`,
@@ -59,7 +60,7 @@ export async function putInForce(
       return { ok: false, problems: [{ ...said, line: 1, column: 1 }] };
     }
   }
-  const loaded = loadConfig(text, secretsOf(env), files);
+  const loaded = loadConfig(text, secretsOf(env), files, featuresOf(env));
   if (!loaded.ok) return loaded;
   const named = files.length > 0 ? { files, filesPushed } : {};
   return { ok: true, version: await director(env).push(nowMs, text, source, named), warnings: loaded.warnings };
@@ -79,6 +80,10 @@ export async function reloadFiles(env: Env, nowMs: number): Promise<Pushed> {
     ? unchanged
     : putInForce(env, nowMs, { text }, version.source === 'start --config' ? version.source : 'bucket');
 }
+
+/** What the deployment enables. */
+export const featuresOf = ({ NARTHEX_ENABLE_FEATURE: text = '' }: Pick<Env, 'NARTHEX_ENABLE_FEATURE'>): Features =>
+  parseFeatures(text);
 
 let limits: { readonly text: string; readonly parsed: Limits } | null = null;
 

@@ -22,7 +22,7 @@ import type { FamilyMetadata } from '../src/model/metadata.ts';
 import type { TargetsMetadata } from '../src/scrape/page/metadata.ts';
 import type { AgentReport } from './agent.ts';
 import { bucketOf } from './bucket.ts';
-import { inForce, limitsInForce, putInForce, relayProblems, reloadFiles } from './configuration.ts';
+import { featuresOf, inForce, limitsInForce, putInForce, relayProblems, reloadFiles } from './configuration.ts';
 import { type Known, knownDiscoveries } from './discovery.ts';
 import { warn } from './doors.ts';
 import { agents, catalogue, director, type Env, ingester, tenants } from './env.ts';
@@ -49,6 +49,7 @@ const leaders = new LeaderCache();
 export function services(env: Env, nowMs: number): Services {
   return {
     nowMs,
+    features: featuresOf(env).enabled,
     counters: () => counts,
     status: () => status(env, nowMs),
     config: () => inForce(env),
@@ -67,7 +68,11 @@ export function services(env: Env, nowMs: number): Services {
     targetMetadata: (keys, metric) => targetMetadata(env, keys, metric),
     metadata: (tenant, metric) => metadata(env, tenant, metric),
     rewind: (name, sinceMs) => rewind(env, name, sinceMs),
-    limitProblems: async () => [...(await limitProblems(env)), ...networksOf(env).problems],
+    limitProblems: async () => [
+      ...(await limitProblems(env)),
+      ...networksOf(env).problems,
+      ...featuresOf(env).problems,
+    ],
     write: (request, tenant) => handleWrite(request, tenant, writeDeps(env, tenant, nowMs)),
     writeOtlp: (request, tenant) => {
       const config = () => otlpConfig(env, nowMs);

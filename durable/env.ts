@@ -23,6 +23,8 @@ export interface Env extends LogEnv {
   readonly NARTHEX_AGENTS?: string;
   /** What each tenant may send (src/receive/settings.ts). */
   readonly NARTHEX_LIMITS?: string;
+  /** What is enabled, comma separated (src/config/features.ts). */
+  readonly NARTHEX_ENABLE_FEATURE?: string;
   /** What may be reached through which binding into a private network (src/scrape/reach/networks.ts). */
   readonly NARTHEX_VPC?: string;
   /** Where `dns_sd_configs` are resolved: a URL that answers `application/dns-json`. */

@@ -18,7 +18,7 @@ export function localSecrets(environment: Readonly<Record<string, string | undef
   return secrets;
 }
 
-const VARIABLES = ['NARTHEX_LIMITS', 'NARTHEX_LOG_BYTES_MAX', 'NARTHEX_DNS_URL'] as const;
+const VARIABLES = ['NARTHEX_ENABLE_FEATURE', 'NARTHEX_LIMITS', 'NARTHEX_LOG_BYTES_MAX', 'NARTHEX_DNS_URL'] as const;
 
 export function localVariables(
   environment: Readonly<Record<string, string | undefined>> = process.env,

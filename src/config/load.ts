@@ -8,6 +8,7 @@
 
 import { REQUEST_LIMITS } from '../model/request.ts';
 import { toDiscoveries } from './discovery.ts';
+import { type Features, NO_FEATURES, type StartTimestamps, startTimestampsOf } from './features.ts';
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
 import { type ConfigFile, fitting } from './files.ts';
 import { namesOf } from './names.ts';
@@ -53,18 +54,20 @@ const DEFAULT_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = [
   'PrometheusText1.0.0',
   'PrometheusText0.0.4',
 ];
-/** Native histograms are in no other format. */
-const NATIVE_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = ['PrometheusProto', ...DEFAULT_SCRAPE_PROTOCOLS];
+/** Native histograms are in no other format, and start timestamps cost least in this one. */
+const PROTO_FIRST_SCRAPE_PROTOCOLS: ScrapeConfig['scrapeProtocols'] = ['PrometheusProto', ...DEFAULT_SCRAPE_PROTOCOLS];
 const DEFAULT_REMOTE_TIMEOUT_MS = 30_000;
 
 /**
  * Reads and checks the text of a configuration. An empty text is an empty configuration, as in Prometheus. `secrets` are those of the
- * deployment; without one, what is named is not looked for, and `<secret>` stands for it. `files` are those that `scrape_config_files` may mean.
+ * deployment; without one, what is named is not looked for, and `<secret>` stands for it. `files` are those that `scrape_config_files` may mean; `features` those that
+ * the deployment enables.
  */
 export function loadConfig(
   text: string,
   secrets: Secrets | null = null,
   files: readonly ConfigFile[] = [],
+  features: Features = NO_FEATURES,
 ): LoadResult {
   const read = readTree(text);
   if (!read.ok) return { ok: false, problems: shortened(read.problems) };
@@ -80,7 +83,7 @@ export function loadConfig(
     return { ok: false, problems: shortened(problems) };
   }
   const { scrape_configs: own = [], ...rest } = parsed.data;
-  const config = toConfig({ ...rest, scrape_configs: [...own, ...more.scrapes] });
+  const config = toConfig({ ...rest, scrape_configs: [...own, ...more.scrapes] }, startTimestampsOf(features));
   return { ok: true, config, warnings: shortened(problems) };
 }
 
@@ -162,12 +165,17 @@ function shortened(problems: readonly Problem[]): Problem[] {
   return [...sortProblems(shown), rest];
 }
 
-function toConfig({ global = {}, scrape_configs = [], remote_write = [], otlp }: ParsedConfig): Config {
+function toConfig(
+  { global = {}, scrape_configs = [], remote_write = [], otlp }: ParsedConfig,
+  startTimestamps: StartTimestamps | null,
+): Config {
   const intervalMs = global.scrape_interval || DEFAULT_INTERVAL_MS;
   const timeoutMs = global.scrape_timeout || Math.min(DEFAULT_TIMEOUT_MS, intervalMs);
   return {
     externalLabels: global.external_labels ?? [],
-    scrapeConfigs: scrape_configs.map((scrape) => toScrapeConfig(scrape, global, intervalMs, timeoutMs)),
+    scrapeConfigs: scrape_configs.map((scrape) =>
+      toScrapeConfig(scrape, global, intervalMs, timeoutMs, startTimestamps),
+    ),
     remoteWrites: remote_write.map((remote) => toRemoteWrite(remote, global.metric_name_validation_scheme || 'utf8')),
     ...(otlp === undefined ? {} : { otlp: toOtlpConfig(otlp) }),
   };
@@ -178,6 +186,7 @@ function toScrapeConfig(
   global: ParsedGlobal,
   globalIntervalMs: number,
   globalTimeoutMs: number,
+  startTimestamps: StartTimestamps | null,
 ): ScrapeConfig {
   const scrapeIntervalMs = parsed.scrape_interval || globalIntervalMs;
   const names = namesOf(parsed, global);
@@ -195,7 +204,7 @@ function toScrapeConfig(
     scrapeProtocols:
       parsed.scrape_protocols ??
       global.scrape_protocols ??
-      (scrapeNativeHistograms ? NATIVE_SCRAPE_PROTOCOLS : DEFAULT_SCRAPE_PROTOCOLS),
+      (scrapeNativeHistograms || startTimestamps !== null ? PROTO_FIRST_SCRAPE_PROTOCOLS : DEFAULT_SCRAPE_PROTOCOLS),
     fallbackScrapeProtocol: parsed.fallback_scrape_protocol ?? null,
     ...names,
     followRedirects: parsed.follow_redirects ?? true,
@@ -217,6 +226,7 @@ function toScrapeConfig(
       parsed.convert_classic_histograms_to_nhcb ?? global.convert_classic_histograms_to_nhcb ?? false,
     nativeHistogramBucketLimit: parsed.native_histogram_bucket_limit ?? 0,
     nativeHistogramMinBucketFactor: parsed.native_histogram_min_bucket_factor ?? 0,
+    ...(startTimestamps === null ? {} : { startTimestamps }),
     scrapeFailureLogFile: parsed.scrape_failure_log_file || global.scrape_failure_log_file || '',
     ...toCredentials(parsed),
     ...toOAuth2(parsed.oauth2),

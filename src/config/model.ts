@@ -1,6 +1,7 @@
 /** The configuration as the rest of the code sees it: checked, defaulted, durations in milliseconds, sizes in bytes. */
 
 import type { Labels } from '../model/labels.ts';
+import type { StartTimestamps } from './features.ts';
 
 export interface Config {
   readonly externalLabels: Labels;
@@ -79,6 +80,8 @@ export interface ScrapeConfig extends Credentials {
   readonly enableCompression: boolean;
   /** What the target is asked for, best first. */
   readonly scrapeProtocols: readonly ScrapeProtocol[];
+  /** What the deployment's features say of start timestamps; nothing is done with them when absent. */
+  readonly startTimestamps?: StartTimestamps;
   /** How a body is read whose Content-Type is missing or unknown; null fails the scrape. */
   readonly fallbackScrapeProtocol: ScrapeProtocol | null;
   readonly metricNameValidationScheme: ValidationScheme;

@@ -173,9 +173,9 @@ const buildinfo: Handler = (c) =>
     goVersion: '',
   });
 
-const showFeatures: Handler = () => success(features());
+const showFeatures: Handler = (c) => success(features(c.env.services.features));
 
-const showFlags: Handler = () => success(flags());
+const showFlags: Handler = (c) => success(flags(c.env.services.features));
 
 const showRuntimeInfo: Handler = async (c, _caller, memory) => {
   const status = await memory.status(c.env.services);

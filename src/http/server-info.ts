@@ -4,6 +4,7 @@
  */
 
 import { discovery } from '../config/discovery.ts';
+import { START_STORAGE, ZERO_INGESTION } from '../config/features.ts';
 import { formatDuration } from '../config/duration.ts';
 import { DEFAULT_LOG_LIMITS } from '../log/log.ts';
 import { bytes, timestamp } from './humanise.ts';
@@ -14,7 +15,7 @@ import { NEVER } from './targets.ts';
 const LOG_AGE = formatDuration(DEFAULT_LOG_LIMITS.ageMaxMs);
 
 /** By category, as in Prometheus 3.15 (util/features); categories of which nothing is here are left out. */
-export const features = (): Record<string, Record<string, boolean>> => ({
+export const features = (enabled: readonly string[]): Record<string, Record<string, boolean>> => ({
   api: {
     admin: true,
     exclude_alerts: false,
@@ -33,19 +34,20 @@ export const features = (): Record<string, Record<string, boolean>> => ({
   scrape: {
     extra_scrape_metrics: true,
     openmetrics2: false,
-    start_timestamp_zero_ingestion: false,
+    start_timestamp_zero_ingestion: enabled.includes(ZERO_INGESTION),
     type_and_unit_labels: false,
   },
   service_discovery_providers: Object.fromEntries(
     ['static_configs', ...Object.keys(discovery)].toSorted().map((key) => [key.replace(/(_sd)?_configs$/, ''), true]),
   ),
+  tsdb: { st_storage: enabled.includes(START_STORAGE) },
 });
 
 /** Those of Prometheus' flags that stand for something here, at the values that they would have. */
-export const flags = (): Record<string, string> => ({
+export const flags = (enabled: readonly string[]): Record<string, string> => ({
   agent: 'true',
   'config.file': 'prometheus.yml',
-  'enable-feature': '',
+  'enable-feature': enabled.join(','),
   'storage.agent.retention.max-time': LOG_AGE,
   'web.enable-admin-api': 'true',
   'web.enable-lifecycle': 'true',

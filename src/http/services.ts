@@ -50,7 +50,7 @@ export interface Services {
   write(request: Request, tenant: string): Promise<Response>;
   /** The same for `POST /api/v1/otlp/v1/metrics`. */
   writeOtlp(request: Request, tenant: string): Promise<Response>;
-  /** What is wrong with the limits of tenants and the lists of private networks, a line each; what has a mistake does not hold. */
+  /** What is wrong with the limits of tenants, the lists of private networks and the features, a line each; what has a mistake does not hold. */
   limitProblems(): Promise<readonly string[]>;
   /** Begins or continues a snapshot; `null` lets it choose a name. Answers null for a name that nobody makes or made. `progress` is a sentence for people. */
   snapshot(
@@ -63,6 +63,8 @@ export interface Services {
   file(key: string): Promise<{ readonly body: ReadableStream; readonly size: number } | null>;
   /** Counted in this isolate's memory: `requests:204`, `samples_in`, `refused_samples:<reason>`. */
   counters(): Readonly<Record<string, number>>;
+  /** What the deployment enables, by name (src/config/features.ts). */
+  readonly features: readonly string[];
   /** Unix ms. */
   readonly nowMs: number;
 }

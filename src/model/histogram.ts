@@ -94,6 +94,18 @@ export function staleHistogram(isFloat: boolean, resetHint: ResetHint): Histogra
   };
 }
 
+/** What a histogram like this one began with: nothing was observed, in buckets of the same schema (prometheus/prometheus, tsdb/agent/db_append_v2.go). */
+export const zeroHistogram = ({ isFloat, schema, zeroThreshold, customValues }: Histogram): Histogram => ({
+  isFloat,
+  resetHint: HINT_RESET,
+  schema,
+  zeroThreshold,
+  positiveSpans: NO_SPANS,
+  negativeSpans: NO_SPANS,
+  customValues,
+  values: new Float64Array(AT_BUCKETS),
+});
+
 /** How many buckets spans are of. */
 export function bucketCount(spans: Int32Array): number {
   let count = 0;

@@ -359,6 +359,7 @@ const pageTarget = ({ labels, timeoutMs, histograms, config }: Target): PageTarg
   metricNameValidationScheme: config.metricNameValidationScheme,
   ...labelLimits(config),
   ...histogramSettings(histograms, config),
+  ...(config.startTimestamps === undefined ? {} : { startTimestamps: config.startTimestamps }),
   ...(config.trackTimestampsStaleness ? { trackTimestampsStaleness: true } : {}),
   ...(config.extraScrapeMetrics ? { extraMetrics: { timeoutMs } } : {}),
 });

@@ -203,6 +203,23 @@ describe('relabel steps', () => {
 });
 
 describe('what a server tells of itself', () => {
+  it('names the features that are enabled', async () => {
+    const none = start();
+    expect(await none.data('/api/v1/features')).toMatchObject({
+      scrape: { start_timestamp_zero_ingestion: false },
+      tsdb: { st_storage: false },
+    });
+    expect(await none.data('/api/v1/status/flags')).toMatchObject({ 'enable-feature': '' });
+    const both = start({ features: ['created-timestamp-zero-ingestion', 'st-storage'] });
+    expect(await both.data('/api/v1/features')).toMatchObject({
+      scrape: { start_timestamp_zero_ingestion: true },
+      tsdb: { st_storage: true },
+    });
+    expect(await both.data('/api/v1/status/flags')).toMatchObject({
+      'enable-feature': 'created-timestamp-zero-ingestion,st-storage',
+    });
+  });
+
   it('has the keys of Prometheus, and makes nothing up', async () => {
     const { data } = start();
     expect(await data('/api/v1/features')).toMatchObject({

@@ -208,6 +208,7 @@ export function fakeServices(status: SystemStatus = system(), over: Partial<Serv
     reload: () => Promise.resolve({ ok: true, version }),
     write: (request) => Promise.resolve(new Response(null, { status: request.method === 'POST' ? 204 : 405 })),
     writeOtlp: () => Promise.resolve(new Response(null, { status: 200 })),
+    features: [],
     limitProblems: () => Promise.resolve([]),
     snapshot: (_tenant, name) => Promise.resolve({ done: true, name: name ?? SNAPSHOT, progress: '' }),
     snapshotBlocks: () => Promise.resolve([{ ulid: ULID, files: ['index', 'meta.json'] }]),

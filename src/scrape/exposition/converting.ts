@@ -48,6 +48,8 @@ export class ConvertingCursor extends PageCursor {
   #baseEnd = 0;
   #baseLabels: number[] = [];
   #exemplars: CollectedExemplar[] = [];
+  /** Since when it counts, as the first of its series says. */
+  #startTimestamp = 0;
   #lastHasTimestamp = false;
   #lastTimestamp = 0;
 
@@ -133,6 +135,10 @@ export class ConvertingCursor extends PageCursor {
     this.exemplarHasTimestamp = exemplar.hasTimestamp;
     this.exemplarTimestamp = exemplar.timestamp;
     return true;
+  }
+
+  override startTimestamp(): number {
+    return this.#emitting || this.#collecting ? this.#startTimestamp : this.#inner.startTimestamp();
   }
 
   override familyName(): string {
@@ -223,6 +229,7 @@ export class ConvertingCursor extends PageCursor {
     this.#baseStart = inner.nameStart;
     this.#baseEnd = nameEnd;
     this.#baseLabels = this.#labelsOf();
+    this.#startTimestamp = inner.startTimestamp();
   }
 
   /** Ends the histogram and stands on it; false when there is none to be made of its series. */

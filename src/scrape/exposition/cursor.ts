@@ -121,6 +121,14 @@ export abstract class PageCursor {
     return false;
   }
 
+  /**
+   * Since when the SERIES counts, Unix ms; 0 when the page does not say, or the cursor was not made to read it. To be asked before the next call of
+   * `next`.
+   */
+  startTimestamp(): number {
+    return 0;
+  }
+
   /** Whether the bytes at `at` are those that are expected; there must be more than them. By fours: most of a known page is this. */
   protected isExpected(at: number, expect: Uint8Array, start: number, end: number): boolean {
     const length = end - start;

@@ -2,7 +2,7 @@
  * The OpenMetrics text format, 0.0.1 and 1.0.0, as a cursor over a page's bytes. It follows Prometheus 3's lexer (model/textparse,
  * openmetricslex.l and openmetricsparse.go), which is as strict as the format: one blank between the parts of a line, none within
  * braces, no empty lines and no comments but HELP, TYPE and UNIT, and `# EOF` with nothing after it. `_created` lines are series like
- * others, as in Prometheus by default. Escapes in an exemplar's labels stay as they are, as there.
+ * others, as in Prometheus by default; or, when start timestamps are wanted, what these are read from, and no series. Escapes in an exemplar's labels stay as they are, as there.
  *
  * The one invariant: a page that does not end with `# EOF` is an error, so half a page is never taken for a whole one.
  */
@@ -24,6 +24,7 @@ import {
   UNIT,
   UNKNOWN,
 } from './cursor.ts';
+import { CreatedLines, isCreated, mayBeCreated } from './created.ts';
 import { doubleOf, parseValue, type ValueBits } from './number.ts';
 import {
   CLOSE,
@@ -57,26 +58,58 @@ const EOF = 'the page to end with "# EOF" and a line break';
 
 export class OpenMetricsCursor extends PageCursor {
   readonly #number: ValueBits = { hi: 0, lo: 0 };
+  /** Where `_created` lines are, when start timestamps are wanted. */
+  readonly #created: CreatedLines | null;
+  /** How long the name of the last HELP, TYPE or UNIT line is. */
+  #familyLength = 0;
+
+  constructor(bytes: Uint8Array, readsStart = false) {
+    super(bytes);
+    this.#created = readsStart ? new CreatedLines(new OpenMetricsCursor(bytes)) : null;
+  }
 
   override next(expect: Uint8Array, expectStart: number, expectEnd: number): Entry {
     const bytes = this.bytes;
-    const at = this.at;
-    this.line = at;
-    if (at >= bytes.length) throw this.error(at, EOF);
-    if (bytes[at] === HASH) return this.#descriptor(at);
+    for (;;) {
+      const at = this.at;
+      this.line = at;
+      if (at >= bytes.length) throw this.error(at, EOF);
+      if (bytes[at] === HASH) return this.#descriptor(at);
 
-    this.keyStart = at;
-    const keyEnd = at + expectEnd - expectStart;
-    const isExpected = this.isExpected(at, expect, expectStart, expectEnd);
-    if (isExpected && (bytes[keyEnd - 1] === CLOSE || bytes[keyEnd] === BLANK)) {
-      this.expected = true;
-      this.keyEnd = keyEnd;
-    } else {
-      this.expected = false;
-      this.keyEnd = this.#key(at);
+      this.keyStart = at;
+      const keyEnd = at + expectEnd - expectStart;
+      const isExpected = this.isExpected(at, expect, expectStart, expectEnd);
+      if (isExpected && (bytes[keyEnd - 1] === CLOSE || bytes[keyEnd] === BLANK)) {
+        this.expected = true;
+        this.keyEnd = keyEnd;
+      } else {
+        this.expected = false;
+        this.keyEnd = this.#key(at);
+      }
+      this.#sample(this.keyEnd);
+      if (this.#created === null || !this.#isCreated()) return SERIES;
     }
-    this.#sample(this.keyEnd);
-    return SERIES;
+  }
+
+  override startTimestamp(): number {
+    return this.#created === null ? 0 : this.#created.of(this, this.at, this.#familyLength);
+  }
+
+  /** Where the next line begins. */
+  get place(): number {
+    return this.at;
+  }
+
+  /** Goes on with the line that begins at `at`. */
+  seek(at: number): void {
+    this.at = at;
+  }
+
+  /** Whether it stands on a line that is no series, but says since when one counts. Name and labels of those that count are looked at, expected or not. */
+  #isCreated(): boolean {
+    if (!mayBeCreated(this.type)) return false;
+    if (this.expected) this.#key(this.keyStart);
+    return isCreated(this);
   }
 
   /** Help texts have the escapes of label values here. */
@@ -122,6 +155,7 @@ export class OpenMetricsCursor extends PageCursor {
       this.nameEnd = at = this.#name(at, 'a metric name');
     }
     if (bytes[at] !== BLANK) throw this.error(at, 'a blank after the metric name');
+    this.#familyLength = this.nameEnd - this.nameStart;
     const end = bytes.indexOf(LF, at);
     if (end < 0) throw this.error(bytes.length, 'a line break');
     this.textStart = at + 1;

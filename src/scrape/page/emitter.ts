@@ -49,9 +49,10 @@ export class Emitter {
     type = 0,
     help = '',
     unit = '',
+    startT = 0,
   ): void {
     this.#prepare(refs, start, end, keyBytes, help, unit);
-    this.#out.add(this.#scratch, end - start, t, hi, lo, type, this.#helpRef, this.#unitRef);
+    this.#out.add(this.#scratch, end - start, t, hi, lo, type, this.#helpRef, this.#unitRef, startT);
   }
 
   /** As `add`, with a histogram: its message is `bytes[from, to)`. */

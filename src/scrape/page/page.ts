@@ -107,9 +107,10 @@ export class Page {
 
   /**
    * Adds one scrape to `out`: its samples, stale markers for series that are no longer there, and the report series. A scrape that
-   * failed, or whose body is not to be taken, marks all series stale and has `up` 0. Never throws for what a target sent.
+   * failed, or whose body is not to be taken, marks all series stale and has `up` 0. Never throws for what a target sent. `lastMs` is the
+   * timestamp of the last scrape, Unix ms, when the caller knows it: a page that was stored may not.
    */
-  scrape(target: PageTarget, external: Labels, result: ScrapeResult, out: RequestBuilder): PageScrape {
+  scrape(target: PageTarget, external: Labels, result: ScrapeResult, out: RequestBuilder, lastMs = 0): PageScrape {
     const state = this.#state;
     const before = state.entries;
     const context = contextOf(target, external);
@@ -126,7 +127,13 @@ export class Page {
     // An empty body is no fault: the target has no series now. What is known of them is kept.
     const read = error === null && result.body !== null && result.body.length > 0;
     if (read) {
-      const fault = this.#read(result, target, external, entries, reading);
+      const last = Math.max(state.lastMs, lastMs);
+      const had = (series: number): boolean =>
+        renewed
+          ? before.findLabels(entries.refs, entries.refStart(series), entries.refEnd[series]!) >= 0
+          : series < knownCount;
+      const lastOf = (series: number): number => (had(series) ? last : -Infinity);
+      const fault = this.#read(result, target, external, entries, reading, lastOf);
       error = fault === null ? null : fault.message;
       if (fault instanceof PageError) limit = fault.limit;
     }
@@ -191,6 +198,7 @@ export class Page {
     external: Labels,
     entries: Entries,
     reading: Reading,
+    lastOf: (series: number) => number,
   ): TextError | PageError | null {
     const { families, symbols } = this.#state;
     const entryCount = entries.count;
@@ -200,7 +208,16 @@ export class Page {
         body!,
         format,
         timestampMs,
-        { entries, families, symbols, exemplars: this.#exemplars, target: target.labels, external, limits: target },
+        {
+          entries,
+          families,
+          symbols,
+          exemplars: this.#exemplars,
+          target: target.labels,
+          external,
+          limits: target,
+          lastOf,
+        },
         reading,
       );
       return null;
@@ -274,7 +291,7 @@ function emitSamples(
 ): void {
   const { types, helps, units } = state.families;
   const { entry, t, hi, lo, family } = reading;
-  const { histogram, messageEnd, messages } = reading;
+  const { histogram, messageEnd, messages, startT, zeroT, zeroMessages } = reading;
   let next = 0;
   let withExemplar = exemplars.length > 0 ? exemplars[0]!.sample : -1;
   let message = 0;
@@ -282,6 +299,9 @@ function emitSamples(
   for (let i = 0; i < reading.count; i++) {
     const e = entry[i]!;
     const f = family[i]!;
+    if (zeroT !== null && (zeroT[i] ?? 0) !== 0) {
+      emitZero(emitter, entries, e, zeroT[i]!, zeroMessages.get(i), state.families, f);
+    }
     while (i === withExemplar) {
       emitter.exemplars.push(exemplars[next++]!);
       withExemplar = next < exemplars.length ? exemplars[next]!.sample : -1;
@@ -314,8 +334,29 @@ function emitSamples(
       f < 0 ? 0 : types[f]!,
       f < 0 ? '' : helps[f]!,
       f < 0 ? '' : units[f]!,
+      startT === null ? 0 : (startT[i] ?? 0),
     );
   }
+}
+
+/** The sample at `t`, when it began to count, of the series of an entry: 0, or the histogram whose message is given. */
+function emitZero(
+  emitter: Emitter,
+  entries: Entries,
+  entry: number,
+  t: number,
+  message: Uint8Array | undefined,
+  { types, helps, units }: Families,
+  family: number,
+): void {
+  const { refs } = entries;
+  const [start, end] = [entries.refStart(entry), entries.refEnd[entry]!];
+  const keyBytes = entries.keyEnd[entry]! - entries.keyStart(entry);
+  const type = types[family] ?? 0;
+  const help = helps[family] ?? '';
+  const unit = units[family] ?? '';
+  if (message === undefined) emitter.add(refs, start, end, keyBytes, t, 0, 0, type, help, unit);
+  else emitter.addHistogram(refs, start, end, keyBytes, t, message, 0, message.length, type, help, unit);
 }
 
 /** Marks the tracked series stale that are not there any more. Returns how many. */

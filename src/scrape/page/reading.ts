@@ -3,12 +3,13 @@
  * is read, since a fault in its last line fails the whole scrape.
  */
 
+import type { StartTimestamps } from '../../config/features.ts';
 import type { RelabelConfig, ValidationScheme } from '../../config/model.ts';
 import { Writer } from '../../encoding/protobuf-writer.ts';
 import { writeHistogram } from '../../encoding/remote-write/histogram-message.ts';
 import { bucketsOf } from '../../model/histogram-buckets.ts';
 import { histogramFault } from '../../model/histogram-rules.ts';
-import type { Histogram } from '../../model/histogram.ts';
+import { type Histogram, zeroHistogram } from '../../model/histogram.ts';
 import type { Labels } from '../../model/labels.ts';
 import { type Rules, rulesOf } from '../../relabel/relabel.ts';
 import { ConvertingCursor } from '../exposition/converting.ts';
@@ -29,6 +30,9 @@ import { TextCursor } from '../exposition/text.ts';
 export const SAMPLES_MAX = 100_000;
 /** An explicit timestamp further ahead is not taken, as in Prometheus (`maxAheadTime`). */
 export const AHEAD_MS_MAX = 10 * 60 * 1000;
+
+/** A zero is written at a start timestamp that is at most this far back: as long as a Prometheus server takes samples that come late. */
+export const ZERO_MS_MAX = 60 * 60 * 1000;
 
 /** Bits of `Reading.seen`. All are of a series, but TOUCHED, which is of an entry. */
 export const SEEN = 1;
@@ -54,6 +58,8 @@ export interface PageLimits {
   readonly trackTimestampsStaleness?: boolean;
   /** Classic ones alone when left out. */
   readonly histograms?: HistogramSettings;
+  /** What is done with start timestamps; nothing when left out. */
+  readonly startTimestamps?: StartTimestamps;
 }
 
 /** Samples of one body, as columns, and what became of them. */
@@ -69,6 +75,12 @@ export class Reading {
   readonly histogram: number[] = [];
   readonly messageEnd: number[] = [];
   readonly messages = new Writer();
+  /** Of each sample its start timestamp, Unix ms, 0 when it has none; null when they are not to be stored. */
+  startT: Float64Array<ArrayBuffer> | null = null;
+  /** Of each sample the time of the zero that goes before it, Unix ms, 0 for none; null while there is none. */
+  zeroT: Float64Array<ArrayBuffer> | null = null;
+  /** Of such samples that are histograms: the message of the zero. */
+  readonly zeroMessages = new Map<number, Uint8Array<ArrayBuffer>>();
   /** Per entry: bits, see above. */
   seen: Uint8Array<ArrayBuffer>;
   /** Entries of this page in the order of their first place in it. */
@@ -132,12 +144,32 @@ export class Reading {
   }
 
   /** As `push`, with a histogram, which is encoded at once: a page of many would not fit in memory otherwise. */
-  pushHistogram(entry: number, series: number, t: number, histogram: Histogram, family: number): void {
+  pushHistogram(entry: number, series: number, t: number, histogram: Histogram, family: number, startT: number): void {
     this.histogram.push(this.count);
-    writeHistogram(this.messages, t, histogram);
+    writeHistogram(this.messages, t, histogram, startT);
     this.messageEnd.push(this.messages.length);
     this.seen[series]! |= histogram.isFloat ? HISTOGRAM | FLOATS : HISTOGRAM;
     this.push(entry, t, 0, 0, family);
+  }
+
+  /** Notes the start timestamp of the sample that was pushed last. */
+  noteStart(startT: number): void {
+    const i = this.count - 1;
+    this.startT ??= new Float64Array(this.entry.length);
+    if (i >= this.startT.length) this.startT = wider(this.startT, Float64Array, i);
+    this.startT[i] = startT;
+  }
+
+  /** Notes that a zero at `t` goes before the sample that was pushed last. */
+  noteZero(t: number, histogram: Histogram | null): void {
+    const i = this.count - 1;
+    this.zeroT ??= new Float64Array(this.entry.length);
+    if (i >= this.zeroT.length) this.zeroT = wider(this.zeroT, Float64Array, i);
+    this.zeroT[i] = t;
+    if (histogram === null) return;
+    const message = new Writer();
+    writeHistogram(message, t, zeroHistogram(histogram));
+    this.zeroMessages.set(i, message.finish());
   }
 }
 
@@ -150,11 +182,18 @@ export interface Known {
   readonly target: Labels;
   readonly external: Labels;
   readonly limits: PageLimits;
+  /** When the last sample or marker was of the series that an entry stands for, Unix ms; −∞ when it is new to the page. */
+  readonly lastOf: (series: number) => number;
 }
 
-export function cursorOf(body: Uint8Array, format: BodyFormat, settings = CLASSIC_ONLY): PageCursor {
-  if (format === 'protobuf') return new ProtobufCursor(body, settings);
-  const cursor = format === 'openmetrics' ? new OpenMetricsCursor(body) : new TextCursor(body);
+export function cursorOf(
+  body: Uint8Array,
+  format: BodyFormat,
+  settings = CLASSIC_ONLY,
+  readsStart = false,
+): PageCursor {
+  if (format === 'protobuf') return new ProtobufCursor(body, settings, readsStart);
+  const cursor = format === 'openmetrics' ? new OpenMetricsCursor(body, readsStart) : new TextCursor(body);
   return settings.convert ? new ConvertingCursor(cursor, settings.classic) : cursor;
 }
 
@@ -166,7 +205,10 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   const aheadMs = timestampMs + AHEAD_MS_MAX;
   const knownCount = entries.count;
   const settings = limits.histograms ?? CLASSIC_ONLY;
-  const cursor = cursorOf(body, format, settings);
+  const { startTimestamps } = limits;
+  const storesStart = startTimestamps?.store === true;
+  const writesZero = startTimestamps?.zero === true;
+  const cursor = cursorOf(body, format, settings, startTimestamps !== undefined);
   const exposed: string[] = [];
   let rules: Rules | null = null;
   let appended = 0;
@@ -239,18 +281,24 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
       out.outOfBounds++;
       continue;
     }
+    const isFirst = (out.seen[series]! & (SEEN | SEEN_WITH_TIMESTAMP)) === 0;
     if (!hasTimestamp) out.seen[series]! |= SEEN;
     else if (cursor.timestamp > timestampMs) out.seen[series]! |= SEEN_WITH_TIMESTAMP | AHEAD;
     else out.seen[series]! |= trackTimestampsStaleness === true ? SEEN | SEEN_WITH_TIMESTAMP : SEEN_WITH_TIMESTAMP;
     if (isNew) out.seriesAdded++;
     const t = hasTimestamp ? cursor.timestamp : timestampMs;
+    const startT = startTimestamps === undefined ? 0 : cursor.startTimestamp();
     const family = familyOf(entries, entry, families, symbols);
     if (histogram === null) {
       out.push(entry, t, cursor.hi, cursor.lo, family);
     } else {
       const fault = histogramFault(histogram);
       if (fault !== null) throw new PageError(`histogram ${shown(entries, entry)}: ${fault}`);
-      out.pushHistogram(entry, series, t, histogram, family);
+      out.pushHistogram(entry, series, t, histogram, family, storesStart ? startT : 0);
+    }
+    if (startT !== 0) {
+      if (storesStart) out.noteStart(startT);
+      if (writesZero && isFirst && isZeroDue(startT, t, known.lastOf(series))) out.noteZero(startT, histogram);
     }
     if (cursor.exemplarEnd > 0) exemplars.take(cursor, entries.keyText(entry), out.count - 1, t);
   }
@@ -267,6 +315,10 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
     );
   }
 }
+
+/** Whether a series that counts since `startT`, has a sample at `t` and had its last at `lastMs` is to have a zero where it began (tsdb/agent, `bestEffortAppendSTZeroSample`). */
+const isZeroDue = (startT: number, t: number, lastMs: number): boolean =>
+  startT < t && startT > lastMs && startT >= t - ZERO_MS_MAX;
 
 /** A series' text, shortened, for a message. */
 function shown(entries: Entries, entry: number): string {

@@ -12,6 +12,8 @@ export interface TestExemplar {
 export interface TestMetric {
   readonly labels?: Labels;
   readonly ms?: number;
+  /** Since when it counts; of any type, though not all may have it. */
+  readonly startMs?: number;
   /** Counter, gauge, untyped. */
   readonly value?: number;
   readonly exemplar?: TestExemplar;
@@ -97,14 +99,19 @@ function writeMetric(out: Writer, one: TestMetric, type: TestFamily['type']): vo
       for (const [quantile, at] of one.quantiles ?? []) {
         nested(summary, 3, (point) => point.uint32(9).double(quantile).uint32(17).double(at));
       }
+      writeStart(summary, 4, one);
     });
   } else if (type === 'histogram' || type === 'gaugehistogram') {
-    nested(out, 7, (histogram) => writeHistogram(histogram, one));
+    nested(out, 7, (histogram) => {
+      writeHistogram(histogram, one);
+      writeStart(histogram, 15, one);
+    });
   } else {
     const field = type === 'gauge' ? 2 : type === 'counter' ? 3 : 5;
     nested(out, field, (scalar) => {
       if (value !== undefined) scalar.uint32(9).double(value);
       if (one.exemplar !== undefined) nested(scalar, 2, (message) => writeExemplar(message, one.exemplar!));
+      writeStart(scalar, 3, one);
     });
   }
   if (one.ms !== undefined) out.uint32(48).int64(one.ms);
@@ -154,13 +161,19 @@ function writeNative(out: Writer, native: TestNative): void {
 function writeExemplar(out: Writer, { labels, value, ms }: TestExemplar): void {
   writeLabels(out, labels);
   out.uint32(17).double(value);
-  if (ms !== undefined) {
-    nested(out, 3, (time) =>
-      time
-        .uint32(8)
-        .int64(Math.floor(ms / 1000))
-        .uint32(16)
-        .int32((ms % 1000) * 1e6),
-    );
-  }
+  if (ms !== undefined) writeTime(out, 3, ms);
+}
+
+function writeStart(out: Writer, field: number, { startMs }: TestMetric): void {
+  if (startMs !== undefined) writeTime(out, field, startMs);
+}
+
+function writeTime(out: Writer, field: number, ms: number): void {
+  nested(out, field, (time) =>
+    time
+      .uint32(8)
+      .int64(Math.floor(ms / 1000))
+      .uint32(16)
+      .int32((ms % 1000) * 1e6),
+  );
 }

@@ -1,7 +1,8 @@
 /**
  * Prometheus' protobuf format, delimited `io.prometheus.client.MetricFamily` messages, as a cursor: each message gives the entries that the
  * same metrics in text would, in the order of Prometheus' own parser (model/textparse, protobufparse.go). What of a histogram is given, its
- * native part, its classic series, or what these are as a native one, is as the settings say. Start timestamps are not read.
+ * native part, its classic series, or what these are as a native one, is as the settings say. Start timestamps
+ * are read when that is wanted.
  *
  * The one invariant: nothing is gathered that grows with the body. Buckets and quantiles are read where they stand, one a call.
  */
@@ -28,9 +29,9 @@ import { KeyWriter } from '../key.ts';
 import { doubleOf } from '../number.ts';
 import { decodeText, TextError } from '../text-bytes.ts';
 import { byteError, inWords } from './errors.ts';
-import { readExemplar } from './exemplar.ts';
+import { readExemplar, readTimestamp } from './exemplar.ts';
 import { FamilyReader } from './family.ts';
-import { EXEMPLAR, LABEL, METRIC, SCALAR } from './messages.ts';
+import { EXEMPLAR, LABEL, METRIC, SCALAR, START_TIMESTAMP } from './messages.ts';
 import { NativeReader } from './native.ts';
 import { PointReader, readBits } from './points.ts';
 
@@ -60,17 +61,21 @@ export class ProtobufCursor extends PageCursor {
   readonly #points: PointReader;
   readonly #native: NativeReader;
   readonly #settings: HistogramSettings;
+  readonly #readsStart: boolean;
+  /** Of the metric: since when it counts, or 0. */
+  #startTimestamp = 0;
   readonly #key = new KeyWriter('plain');
   #suffix = SUFFIXES.none;
   #boundLabel = '';
 
-  constructor(bytes: Uint8Array, settings: HistogramSettings = CLASSIC_ONLY) {
+  constructor(bytes: Uint8Array, settings: HistogramSettings = CLASSIC_ONLY, readsStart = false) {
     super(bytes);
     this.#reader = new Cursor(bytes);
     this.#family = new FamilyReader(this.#reader);
     this.#points = new PointReader(this.#reader);
     this.#native = new NativeReader(this.#reader);
     this.#settings = settings;
+    this.#readsStart = readsStart;
   }
 
   override next(expect: Uint8Array, expectStart: number, expectEnd: number): Entry {
@@ -136,6 +141,10 @@ export class ProtobufCursor extends PageCursor {
     }
   }
 
+  override startTimestamp(): number {
+    return this.#startTimestamp;
+  }
+
   override familyName(): string {
     return this.string(this.#family.nameStart, this.#family.nameEnd);
   }
@@ -182,6 +191,7 @@ export class ProtobufCursor extends PageCursor {
     this.hi = this.lo = 0;
     this.exemplarEnd = 0;
     this.histogram = null;
+    this.#startTimestamp = 0;
     this.#points.clear(this.type === SUMMARY);
     this.#native.clear();
     while (reader.offset < end) {
@@ -189,8 +199,12 @@ export class ProtobufCursor extends PageCursor {
       if (tag === METRIC.label) this.#readLabel(reader.length(end));
       else if (tag === METRIC.timestampMs) this.timestamp = reader.int64(end);
       else if (tag !== this.#family.field) reader.skip(tag, end);
-      else if (isMany) this.#readMany(reader.length(end));
-      else this.#readScalar(reader.length(end));
+      else {
+        const valueEnd = reader.length(end);
+        if (this.#readsStart) this.#readStart(valueEnd);
+        if (isMany) this.#readMany(valueEnd);
+        else this.#readScalar(valueEnd);
+      }
     }
     // As in Prometheus: 0 is none.
     this.hasTimestamp = this.timestamp !== 0;
@@ -203,6 +217,20 @@ export class ProtobufCursor extends PageCursor {
     this.#boundLabel = '';
     if (isMany) this.#stage = this.#firstStage();
     return !isMany;
+  }
+
+  /** Looks for it in the message at the reader's place, and goes back there. */
+  #readStart(end: number): void {
+    const reader = this.#reader;
+    const start = reader.offset;
+    const wanted = START_TIMESTAMP[this.type];
+    if (wanted === undefined) return;
+    while (reader.offset < end) {
+      const tag = reader.tag(end);
+      if (tag === wanted) this.#startTimestamp = readTimestamp(reader, reader.length(end));
+      else reader.skip(tag, end);
+    }
+    reader.offset = start;
   }
 
   #readMany(end: number): void {

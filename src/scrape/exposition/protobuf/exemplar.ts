@@ -24,7 +24,7 @@ export function readExemplar(reader: Cursor, end: number, out: PageCursor): void
 }
 
 /** Unix ms. */
-function readTimestamp(reader: Cursor, end: number): number {
+export function readTimestamp(reader: Cursor, end: number): number {
   let seconds = 0;
   let nanos = 0;
   while (reader.offset < end) {

@@ -56,6 +56,13 @@ export const NATIVE = {
   positiveCounts: tagOf(14, BYTES),
   exemplars: tagOf(16, BYTES),
 };
+/** Since when it counts: of Counter, Summary and Histogram, by the type. */
+export const START_TIMESTAMP: Readonly<Record<number, number>> = {
+  [COUNTER]: tagOf(3, BYTES),
+  [SUMMARY]: tagOf(4, BYTES),
+  [HISTOGRAM]: tagOf(15, BYTES),
+  [GAUGE_HISTOGRAM]: tagOf(15, BYTES),
+};
 export const QUANTILE = { quantile: tagOf(1, FIXED64), value: tagOf(2, FIXED64) };
 export const BUCKET = {
   count: tagOf(1, VARINT),
