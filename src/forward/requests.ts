@@ -5,7 +5,7 @@
  * Invariant: the requests hold every series of the records they stand for that relabelling does not drop, in the order of the log.
  */
 
-import { decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { type Decoded, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
 import { toSchemaBlock } from '../encoding/remote-write/convert.ts';
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
 import { strip } from '../encoding/remote-write/strip.ts';
@@ -58,16 +58,15 @@ export function nextRequests(
   samplesMax: number,
   terms: Terms,
 ): Requests {
-  const prepared = prepare(records[0]!, schema, terms);
-  const first = prepared.record;
-  let { samplesDropped, histogramsDropped } = prepared;
-  if (first === null) return { records: 1, requests: [], samplesDropped, histogramsDropped };
-  const body = bodyFor(first, schema, terms);
-  if (first.samples > samplesMax || body.byteLength > BODY_BYTES_MAX) {
+  const first = prepare(records[0]!, schema, terms);
+  let { samplesDropped, histogramsDropped } = first;
+  if (first.rest === null) return { records: 1, requests: [], samplesDropped, histogramsDropped };
+  const body = bodyFor(first.rest, schema, terms);
+  let { samples } = first.rest;
+  if (samples > samplesMax || body.byteLength > BODY_BYTES_MAX) {
     return { records: 1, requests: split(body, schema, samplesMax), samplesDropped, histogramsDropped };
   }
   const bodies = [body];
-  let samples = first.samples;
   if (schema === 1) {
     let bytes = body.byteLength;
     for (const record of records.slice(1)) {
@@ -86,38 +85,47 @@ export function nextRequests(
   return { records: bodies.length, requests, samplesDropped, histogramsDropped };
 }
 
+/** What remains of a record, in the schema that it has: compressed as it came, or uncompressed where it was changed. */
+interface Rest {
+  readonly schema: Schema;
+  readonly samples: number;
+  readonly content: { readonly body: Uint8Array } | { readonly message: Uint8Array };
+}
+
 interface Prepared {
-  /** In the schema that it has; null when nothing of it remains. */
-  readonly record: LogRecord | null;
+  /** Null when nothing remains. */
+  readonly rest: Rest | null;
   readonly samplesDropped: number;
   readonly histogramsDropped: number;
 }
 
 /** A record after `write_relabel_configs`, and without what the remote is not to get. */
 function prepare(record: LogRecord, schema: Schema, { relabeler, without }: Terms): Prepared {
-  const { record: rest, samplesDropped } = relabeler.relabel(record);
-  const kept = { record: rest, samplesDropped, histogramsDropped: 0 };
-  if (rest === null || without === undefined) return kept;
-  const exemplars = without.exemplars && rest.exemplars > 0;
-  const histograms = without.histograms && schema === 1 && rest.histograms > 0;
-  if (!exemplars && !histograms) return kept;
-  const decoded = decodeWrite(rest.schema, snappyUncompress(rest.body, MESSAGE_BYTES_MAX));
-  const { message, series, histogramsDropped } = strip(decoded, { exemplars, histograms });
-  const samples = rest.samples - histogramsDropped;
-  return {
-    record: series === 0 ? null : { ...rest, samples, body: snappyCompress(message) },
-    samplesDropped,
-    histogramsDropped,
-  };
+  const { message, samplesDropped } = relabeler.relabel(record);
+  if (message === null) return { rest: null, samplesDropped, histogramsDropped: 0 };
+  const samples = record.samples - samplesDropped;
+  const content = message === 'same' ? record : { message };
+  const rest = { schema: record.schema, samples, content };
+  const exemplars = without?.exemplars === true && record.exemplars > 0;
+  const histograms = without?.histograms === true && schema === 1 && record.histograms > 0;
+  if (!exemplars && !histograms) return { rest, samplesDropped, histogramsDropped: 0 };
+  const { message: stripped, series, histogramsDropped } = strip(decode(rest), { exemplars, histograms });
+  const left = { ...rest, samples: samples - histogramsDropped, content: { message: stripped } };
+  return { rest: series === 0 ? null : left, samplesDropped, histogramsDropped };
 }
 
-/** The record's own bytes where the remote speaks its schema; else it is encoded again. */
-function bodyFor(record: LogRecord, schema: Schema, { metadata }: Terms): Uint8Array {
-  if (record.schema === schema) return record.body;
-  const decoded = decodeWrite(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
-  const body = toSchemaBlock(decoded, schema);
-  metadata?.gather(decoded);
-  return body;
+const decode = ({ schema, content }: Rest): Decoded =>
+  decodeWrite(schema, 'message' in content ? content.message : snappyUncompress(content.body, MESSAGE_BYTES_MAX));
+
+/** The record's own bytes where the remote speaks its schema and nothing changed; else it is encoded again. */
+function bodyFor(rest: Rest, schema: Schema, { metadata }: Terms): Uint8Array {
+  if (rest.schema !== schema) {
+    const decoded = decode(rest);
+    const body = toSchemaBlock(decoded, schema);
+    metadata?.gather(decoded);
+    return body;
+  }
+  return 'message' in rest.content ? snappyCompress(rest.content.message) : rest.content.body;
 }
 
 /** Null for a record that cannot be read, or of which nothing remains: that is reported when it is the first. */
@@ -125,9 +133,9 @@ function readable(
   record: LogRecord,
   schema: Schema,
   terms: Terms,
-): (Omit<Prepared, 'record'> & { readonly body: Uint8Array; readonly samples: number }) | null {
+): (Omit<Prepared, 'rest'> & { readonly body: Uint8Array; readonly samples: number }) | null {
   try {
-    const { record: rest, ...dropped } = prepare(record, schema, terms);
+    const { rest, ...dropped } = prepare(record, schema, terms);
     return rest === null ? null : { body: bodyFor(rest, schema, terms), samples: rest.samples, ...dropped };
   } catch {
     return null;

@@ -4,6 +4,7 @@ import type { Env } from '../../durable/env.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { resolveTargets } from '../../src/discovery/targets.ts';
 import { NOTHING_DISCOVERED } from '../../src/discovery/group.ts';
+import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { WriteRelabeler } from '../../src/forward/relabel.ts';
 import { type AgentDoor, scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
@@ -74,8 +75,9 @@ it('all three kinds of relabelling, in the runtime, with the agent asleep before
   const relabeler = new WriteRelabeler(config.remoteWrites[0]!.writeRelabelConfigs);
   const logged = next.batch.records.flatMap((record) => samplesOf(record));
   const sent = next.batch.records.flatMap((record) => {
-    const { record: after } = relabeler.relabel(record);
-    return after === null ? [] : samplesOf(after);
+    const { message } = relabeler.relabel(record);
+    if (message === null) return [];
+    return samplesOf(message === 'same' ? record : { ...record, body: snappyCompress(message) });
   });
 
   const http = (samples: typeof logged) => samples.filter(({ labels }) => labels['__name__'] === 'http_total');

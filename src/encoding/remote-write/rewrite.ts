@@ -1,104 +1,212 @@
 /**
- * A remote-write message with other labels on its series, or without some of them, in the schema that it has. What else a series
- * holds is copied as it is: samples, histograms, exemplars, metadata, and fields that are not known here.
+ * A remote-write message with other labels on some of its series, or without some of them, in the schema that it has. What else a series
+ * holds is copied as it is: samples, histograms, exemplars, metadata, and fields that are not known here. In 2.0 the symbols keep their references and new
+ * ones come behind them, so that a series whose labels stay is copied whole.
  *
- * Invariant: the series that are kept are in their order, with all that they held.
+ * Invariant: the series that are kept are in their order, with all that they held; and no text is there any more that none of them has, since a
+ * rule may be there to keep it from the remote.
  */
 
-import { BYTES, Cursor, DecodeError, tagOf } from '../protobuf-reader.ts';
-import { Writer } from '../protobuf-writer.ts';
+import { uvarintSize, writeUvarint } from '../../model/label-bytes.ts';
+import { BYTES, Cursor, DecodeError, tagOf, VARINT } from '../protobuf-reader.ts';
+import { fieldSize, Writer } from '../protobuf-writer.ts';
 import { badText } from './bad.ts';
 import type { Decoded } from './decoded.ts';
-import { copyMetadataV1, renumber, SERIES_WITHOUT_LABELS, Symbols } from './slice.ts';
+import { copyMetadataV1 } from './slice.ts';
+import type { SymbolTable } from './symbols.ts';
 
-const V1_TIMESERIES = tagOf(1, BYTES);
-const V2_TIMESERIES = tagOf(5, BYTES);
-/** Of a series: messages in 1.0, packed references in 2.0. */
+const TIMESERIES = { 1: tagOf(1, BYTES), 2: tagOf(5, BYTES) } as const;
+const V2_SYMBOLS = tagOf(4, BYTES);
+/** Of a series and of an exemplar: messages in 1.0, packed references in 2.0, or one by one. */
 const LABELS = tagOf(1, BYTES);
+const LABELS_REF = tagOf(1, VARINT);
 const LABEL_NAME = tagOf(1, BYTES);
 const LABEL_VALUE = tagOf(2, BYTES);
+const V2_EXEMPLARS = tagOf(4, BYTES);
+
+/** Of a 32-bit number. */
+const LENGTH_BYTES_MAX = 5;
+
+/** What becomes of a series: its labels stay, it is left out (null), or these are its labels: numbers of texts, name and value by turns, sorted by name. */
+export type Outcome = 'same' | null | readonly number[];
 
 export interface Rewritten {
-  /** In a buffer of its own. */
-  readonly message: Uint8Array<ArrayBuffer>;
+  /** Uncompressed; a part of a larger buffer. Null when it is the message that was decoded. */
+  readonly message: Uint8Array | null;
   readonly series: number;
   /** Samples of the series that are not there any more. */
   readonly samplesDropped: number;
 }
 
 /**
- * `labelsOf` gives a series' new labels, name and value by turns, sorted by name, or null to leave it out. Throws DecodeError for a series that
- * `Decoded.bad` marks.
+ * `outcomes` has one for each series. `texts` numbers the texts of new labels; `numbers` are those of a 2.0 message's symbols. Throws DecodeError for
+ * a series that `Decoded.bad` marks.
  */
-export function rewriteLabels(decoded: Decoded, labelsOf: (series: number) => readonly string[] | null): Rewritten {
+export function rewriteLabels(
+  decoded: Decoded,
+  outcomes: readonly Outcome[],
+  texts: SymbolTable,
+  numbers: Uint32Array,
+): Rewritten {
   const bad = decoded.bad.subarray(0, decoded.seriesCount).findIndex((code) => code !== 0);
   if (bad >= 0) throw new DecodeError(`series ${bad}: ${badText(decoded.bad[bad]!)}`);
-  const kept = { series: 0, samplesDropped: 0 };
-  const out = decoded.schema === 1 ? rewriteV1(decoded, labelsOf, kept) : rewriteV2(decoded, labelsOf, kept);
-  return { message: out.finish(), ...kept };
-}
-
-type Count = { series: number; samplesDropped: number };
-type LabelsOf = (series: number) => readonly string[] | null;
-
-/** The new labels of a series that is kept; counts it, or its samples. */
-function keep(decoded: Decoded, s: number, labelsOf: LabelsOf, count: Count): readonly string[] | null {
-  const labels = labelsOf(s);
-  if (labels === null) count.samplesDropped += decoded.samplesBefore(s + 1) - decoded.samplesBefore(s);
-  else count.series++;
-  return labels;
-}
-
-function rewriteV1(decoded: Decoded, labelsOf: LabelsOf, count: Count): Writer {
-  const { message, seriesStart, seriesEnd } = decoded;
-  const encoder = new TextEncoder();
-  const out = new Writer();
-  const series = new Writer();
-  const label = new Writer();
-  const cursor = new Cursor(message);
+  let series = 0;
+  let samplesDropped = 0;
+  let same = true;
   for (let s = 0; s < decoded.seriesCount; s++) {
-    const labels = keep(decoded, s, labelsOf, count);
-    if (labels === null) continue;
-    series.clear();
-    for (let i = 0; i < labels.length; i += 2) {
-      label.clear();
-      writeText(label, LABEL_NAME, encoder.encode(labels[i]!));
-      writeText(label, LABEL_VALUE, encoder.encode(labels[i + 1]!));
-      series.field(LABELS, label.bytes, 0, label.length);
-    }
-    const end = seriesEnd[s]!;
-    for (cursor.offset = seriesStart[s]!; cursor.offset < end;) {
-      const start = cursor.offset;
-      const tag = cursor.tag(end);
-      cursor.skip(tag, end);
-      if (tag !== LABELS) series.raw(message, start, cursor.offset);
-    }
-    out.field(V1_TIMESERIES, series.bytes, 0, series.length);
+    const outcome = outcomes[s];
+    same &&= outcome === 'same';
+    if (outcome === null) samplesDropped += decoded.samplesBefore(s + 1) - decoded.samplesBefore(s);
+    else series++;
   }
+  if (same) return { message: null, series, samplesDropped };
+  const out = decoded.schema === 1 ? rewriteV1(decoded, outcomes, texts) : rewriteV2(decoded, outcomes, texts, numbers);
+  return { message: out.bytes.subarray(0, out.length), series, samplesDropped };
+}
+
+function rewriteV1(decoded: Decoded, outcomes: readonly Outcome[], texts: SymbolTable): Writer {
+  const { message } = decoded;
+  const out = new Writer();
+  const labels = new Writer();
+  const text = (tag: number, id: number): void =>
+    labels.field(tag, texts.out.bytes, texts.startOf(id), texts.endOf(id));
+  const sizeOf = (id: number): number => fieldSize(texts.endOf(id) - texts.startOf(id));
+  out.reserve(message.length);
+  writeSeries(decoded, outcomes, out, (ids) => {
+    labels.clear();
+    for (let i = 0; i < ids.length; i += 2) {
+      labels.tag(LABELS);
+      labels.uint32(sizeOf(ids[i]!) + sizeOf(ids[i + 1]!));
+      text(LABEL_NAME, ids[i]!);
+      text(LABEL_VALUE, ids[i + 1]!);
+    }
+    return labels;
+  });
   copyMetadataV1(decoded, out);
   return out;
 }
 
-const writeText = (out: Writer, tag: number, text: Uint8Array): void => out.field(tag, text, 0, text.length);
-
-function rewriteV2(decoded: Decoded, labelsOf: LabelsOf, count: Count): Writer {
-  const { message, seriesStart, seriesEnd } = decoded;
-  const symbols = new Symbols(decoded);
+function rewriteV2(decoded: Decoded, outcomes: readonly Outcome[], texts: SymbolTable, numbers: Uint32Array): Writer {
+  const { message, symbolCount, symbolStart, symbolEnd, labelEnd, nameRef, valueRef, helpRef, unitRef } = decoded;
+  /** Reference + 1 by number; 0 is none yet. */
+  const refs = new Uint32Array(texts.count);
+  for (let ref = symbolCount - 1; ref >= 0; ref--) refs[numbers[ref]!] = ref + 1;
+  const used = new Uint8Array(symbolCount);
+  const added: number[] = [];
   const all = new Writer();
-  const series = new Writer();
-  const refs = new Writer();
-  const cursor = new Cursor(message);
-  for (let s = 0; s < decoded.seriesCount; s++) {
-    const labels = keep(decoded, s, labelsOf, count);
-    if (labels === null) continue;
-    series.clear();
-    refs.clear();
-    for (const text of labels) refs.uint32(symbols.text(text));
-    series.field(LABELS, refs.bytes, 0, refs.length);
-    cursor.offset = seriesStart[s]!;
-    renumber(cursor, seriesEnd[s]!, SERIES_WITHOUT_LABELS, symbols, series);
-    all.field(V2_TIMESERIES, series.bytes, 0, series.length);
+  all.reserve(message.length);
+  const labels = new Writer();
+  const refOf = (id: number): number => {
+    if (refs[id] === 0) refs[id] = symbolCount + added.push(id);
+    const ref = refs[id]! - 1;
+    if (ref < symbolCount) used[ref] = 1;
+    return ref;
+  };
+  writeSeries(decoded, outcomes, all, (ids) => {
+    labels.clear();
+    labels.reserve(2 + LENGTH_BYTES_MAX + ids.length * LENGTH_BYTES_MAX);
+    const { bytes } = labels;
+    // Behind a tag and a length of one byte, which nearly all have.
+    let at = 2;
+    for (let i = 0; i < ids.length; i++) at = writeUvarint(bytes, at, refOf(ids[i]!));
+    const size = at - 2;
+    bytes[0] = LABELS;
+    if (size >= 0x80) bytes.copyWithin(1 + uvarintSize(size), 2, at);
+    labels.length = writeUvarint(bytes, 1, size) + size;
+    return labels;
+  });
+  for (let s = 0, label = 0; s < decoded.seriesCount; s++) {
+    const end = labelEnd[s]!;
+    if (outcomes[s] === 'same') for (; label < end; label++) used[nameRef[label]!] = used[valueRef[label]!] = 1;
+    label = end;
+    if (outcomes[s] === null) continue;
+    used[helpRef[s]!] = used[unitRef[s]!] = 1;
+    if (decoded.exemplarCount[s]! > 0) useOfExemplars(decoded, s, used);
   }
-  symbols.out.raw(all.bytes, 0, all.length);
-  return symbols.out;
+  const out = new Writer();
+  out.reserve(message.length + all.length);
+  for (let ref = 0; ref < symbolCount; ref++) {
+    const end = symbolEnd[ref]!;
+    out.field(V2_SYMBOLS, message, used[ref] === 1 ? symbolStart[ref]! : end, end);
+  }
+  for (const id of added) out.field(V2_SYMBOLS, texts.out.bytes, texts.startOf(id), texts.endOf(id));
+  out.raw(all.bytes, 0, all.length);
+  return out;
+}
+
+/** Writes the series that are kept; `labelsOf` gives the fields of new labels. Neighbours that stay as they are are copied at once. */
+function writeSeries(
+  decoded: Decoded,
+  outcomes: readonly Outcome[],
+  out: Writer,
+  labelsOf: (ids: readonly number[]) => Writer,
+): void {
+  const { message, schema, seriesStart, seriesEnd } = decoded;
+  const tag = TIMESERIES[schema];
+  const cursor = new Cursor(message);
+  let runStart = 0;
+  let runEnd = 0;
+  for (let s = 0; s < decoded.seriesCount; s++) {
+    const outcome = outcomes[s]!;
+    if (outcome === null) continue;
+    const start = seriesStart[s]!;
+    const end = seriesEnd[s]!;
+    if (outcome === 'same') {
+      // Where its tag and length begin, if its length is written as short as it can be.
+      const head = start - 1 - uvarintSize(end - start);
+      if (head !== runEnd) {
+        out.raw(message, runStart, runEnd);
+        runStart = head >= 0 && message[head] === tag ? head : start;
+        if (runStart === start) {
+          out.tag(tag);
+          out.uint32(end - start);
+        }
+      }
+      runEnd = end;
+      continue;
+    }
+    out.raw(message, runStart, runEnd);
+    runStart = runEnd = end;
+    const labels = labelsOf(outcome);
+    // Labels come first in what all write, and then the rest is one piece.
+    cursor.offset = start;
+    let restStart = start;
+    let size = labels.length;
+    let pieces: number[] | null = null;
+    while (cursor.offset < end) {
+      const at = cursor.offset;
+      const field = cursor.tag(end);
+      cursor.skip(field, end);
+      if (field !== LABELS && (field !== LABELS_REF || schema === 1)) continue;
+      if (at > restStart) (pieces ??= []).push(restStart, at);
+      size += at - restStart;
+      restStart = cursor.offset;
+    }
+    size += end - restStart;
+    out.tag(tag);
+    out.uint32(size);
+    out.raw(labels.bytes, 0, labels.length);
+    for (let i = 0; pieces !== null && i < pieces.length; i += 2) out.raw(message, pieces[i]!, pieces[i + 1]!);
+    out.raw(message, restStart, end);
+  }
+  out.raw(message, runStart, runEnd);
+}
+
+/** Marks the symbols that exemplars of a series refer to. */
+function useOfExemplars(decoded: Decoded, s: number, used: Uint8Array): void {
+  const cursor = new Cursor(decoded.message);
+  const seriesEnd = decoded.seriesEnd[s]!;
+  for (cursor.offset = decoded.seriesStart[s]!; cursor.offset < seriesEnd;) {
+    const field = cursor.tag(seriesEnd);
+    if (field !== V2_EXEMPLARS) {
+      cursor.skip(field, seriesEnd);
+      continue;
+    }
+    for (const end = cursor.length(seriesEnd); cursor.offset < end;) {
+      const tag = cursor.tag(end);
+      if (tag === LABELS) for (const stop = cursor.length(end); cursor.offset < stop;) used[cursor.uint32(stop)] = 1;
+      else if (tag === LABELS_REF) used[cursor.uint32(end)] = 1;
+      else cursor.skip(tag, end);
+    }
+  }
 }

@@ -24,8 +24,6 @@ interface Shape {
 const EXEMPLAR: Shape = { refs: [1], nested: {} };
 const METADATA: Shape = { refs: [3, 4], nested: {} };
 export const TIMESERIES: Shape = { refs: [1], nested: { 4: EXEMPLAR, 5: METADATA } };
-/** A series of 2.0, but for its labels. */
-export const SERIES_WITHOUT_LABELS: Shape = { ...TIMESERIES, without: [1], refs: [] };
 
 /**
  * The series `from` up to `to` (exclusive) of a decoded message, in a buffer of its own. Metadata of 1.0, which stands beside the series, goes with
@@ -78,7 +76,6 @@ export class Symbols {
   /** New reference + 1 by old one; 0 is none yet. */
   readonly #known: Uint32Array;
   #count = 0;
-  #texts: Map<string, number> | null = null;
 
   constructor(from: Decoded) {
     this.#from = from;
@@ -94,17 +91,6 @@ export class Symbols {
     this.out.field(V2_SYMBOLS, message, symbolStart[old]!, symbolEnd[old]!);
     this.#known[old] = ++this.#count;
     return this.#count - 1;
-  }
-
-  /** The reference of a text. One that `ref` has added may be there twice. */
-  text(text: string): number {
-    this.#texts ??= new Map();
-    const known = this.#texts.get(text);
-    if (known !== undefined) return known;
-    const bytes = new TextEncoder().encode(text);
-    this.out.field(V2_SYMBOLS, bytes, 0, bytes.length);
-    this.#texts.set(text, this.#count);
-    return this.#count++;
   }
 }
 

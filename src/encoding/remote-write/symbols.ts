@@ -1,6 +1,6 @@
 /**
  * The symbol table of a 2.0 message that is made from texts that are bytes already: a text is written once, and looked up without
- * ever becoming a string. The reference of the empty text is 0.
+ * ever becoming a string. The reference of the empty text is 0. It also serves to number texts over many messages.
  */
 
 import { BYTES, tagOf } from '../protobuf-reader.ts';
@@ -22,6 +22,20 @@ export class SymbolTable {
 
   constructor() {
     this.ref(new Uint8Array(0), 0, 0);
+  }
+
+  /** How many texts there are. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Where a text stands in `out.bytes`; the end is exclusive. */
+  startOf(ref: number): number {
+    return this.#start[ref]!;
+  }
+
+  endOf(ref: number): number {
+    return this.#end[ref]!;
   }
 
   /** The reference of `bytes[start, end)`. */
