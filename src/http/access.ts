@@ -49,6 +49,7 @@ export const ACCESS = {
   'GET /api/v1/status/buildinfo': read,
   'GET /api/v1/status/flags': readDeployment,
   'GET /api/v1/status/runtimeinfo': readDeployment,
+  'GET /api/v1/status/self_metrics': read,
   'GET /api/v1/status/walreplay': read,
   'GET /api/v1/status/tsdb/blocks': read,
   'PUT /api/v1/admin/config': adminDeployment,

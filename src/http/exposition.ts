@@ -1,5 +1,5 @@
 /**
- * Writes Prometheus' text exposition format, version 0.0.4. The one invariant: a family is written once, its HELP and TYPE
+ * Writes Prometheus' text exposition format, version 0.0.4, or the same as JSON. The one invariant: a family is written once, its HELP and TYPE
  * before its samples, whatever order samples came in; a family without samples is not written.
  */
 
@@ -13,19 +13,25 @@ export interface Family {
   add(value: number | null, labels?: MetricLabels): Family;
 }
 
+interface Sample {
+  readonly labels: MetricLabels;
+  readonly value: number;
+  /** Of a summary, whose sum the value is. */
+  readonly count?: number;
+}
+
 export class Exposition {
-  readonly #families = new Map<string, string[]>();
+  readonly #families = new Map<
+    string,
+    { readonly type: MetricType; readonly help: string; readonly samples: Sample[] }
+  >();
 
   /** Begins a family, or continues the one of this name. */
   family(name: string, type: MetricType, help: string): Family {
-    let lines = this.#families.get(name);
-    if (lines === undefined) {
-      lines = [`# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`];
-      this.#families.set(name, lines);
-    }
+    const samples = this.#samples(name, type, help);
     const family: Family = {
       add: (value, labels = {}) => {
-        if (value !== null) lines.push(`${name}${formatLabels(labels)} ${formatValue(value)}\n`);
+        if (value !== null) samples.push({ labels, value });
         return family;
       },
     };
@@ -42,16 +48,55 @@ export class Exposition {
 
   /** Sum and count of what was observed, without quantiles. */
   summary(name: string, help: string, sum: number, count: number, labels: MetricLabels): void {
-    this.family(name, 'summary', help);
-    const lines = this.#families.get(name)!;
-    lines.push(`${name}_sum${formatLabels(labels)} ${formatValue(sum)}\n`);
-    lines.push(`${name}_count${formatLabels(labels)} ${formatValue(count)}\n`);
+    this.#samples(name, 'summary', help).push({ labels, value: sum, count });
+  }
+
+  #samples(name: string, type: MetricType, help: string): Sample[] {
+    let family = this.#families.get(name);
+    if (family === undefined) this.#families.set(name, (family = { type, help, samples: [] }));
+    return family.samples;
   }
 
   toString(): string {
-    return [...this.#families.values()].map((lines) => (lines.length > 1 ? lines.join('') : '')).join('');
+    let text = '';
+    for (const [name, { type, help, samples }] of this.#families) {
+      if (samples.length === 0) continue;
+      text += `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
+      for (const { labels, value, count } of samples) {
+        const set = formatLabels(labels);
+        if (count === undefined) text += `${name}${set} ${formatValue(value)}\n`;
+        else text += `${name}_sum${set} ${formatValue(value)}\n${name}_count${set} ${formatValue(count)}\n`;
+      }
+    }
+    return text;
+  }
+
+  /** The families that `wanted` takes, by name, as Go's protojson writes `io.prometheus.client.MetricFamily`: what is not there is left out, 64 bits are text. */
+  toJson(wanted: (name: string) => boolean): object[] {
+    return [...this.#families]
+      .filter(([name, { samples }]) => samples.length > 0 && wanted(name))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { type, help, samples }]) => ({
+        name,
+        help,
+        type: type.toUpperCase(),
+        metric: samples.map((sample) => {
+          const label = Object.entries(sample.labels)
+            .map(([labelName, value]) => ({ name: labelName, value }))
+            .sort((a, b) => (a.name < b.name ? -1 : 1));
+          return { ...(label.length === 0 ? {} : { label }), [type]: jsonOf(sample) };
+        }),
+      }));
   }
 }
+
+const jsonOf = ({ value, count }: Sample): object =>
+  count === undefined ? { value: jsonNumber(value) } : { sampleCount: String(count), sampleSum: jsonNumber(value) };
+
+const jsonNumber = (value: number): number | string => {
+  if (Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
+};
 
 function formatLabels(labels: MetricLabels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeValue(value)}"`);

@@ -11,15 +11,16 @@ import { redactConfig, redactScrapeConfig } from '../config/redact.ts';
 import { compareUtf8 } from '../model/labels.ts';
 import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { isUlid } from '../model/ulid.ts';
+import { RegexpError, regexpOf } from '../relabel/regexp.ts';
 import { methodsAt, visibleTo, type Route } from './access.ts';
 import { isOpen, type Caller } from './auth.ts';
 import { readBody } from './body.ts';
 import { failure, success, text } from './envelope.ts';
-import { EXPOSITION_TYPE } from './exposition.ts';
+import { type Exposition, EXPOSITION_TYPE } from './exposition.ts';
 import { timestamp } from './humanise.ts';
 import type { Memory } from './memory.ts';
 import { metricMetadataData, targetMetadataData } from './metadata.ts';
-import { renderMetrics } from './metrics.ts';
+import { metricsOf } from './metrics.ts';
 import { renderDiscoveryPage } from './page/discovery-page.tsx';
 import { pageResponse } from './page/page.tsx';
 import { renderRelabelPage } from './page/relabel-page.tsx';
@@ -92,12 +93,33 @@ async function allProblems(c: C): Promise<string[]> {
   return [...parseTokens(c.env.tokens).problems, ...(await c.env.services.limitProblems())];
 }
 
-const metrics: Handler = async (c, caller, memory) => {
+const ownMetrics = async (c: C, caller: Caller, memory: Memory): Promise<Exposition> => {
   const { services, version } = c.env;
   const status = visibleTo(caller.tenant, await memory.status(services));
-  const body = renderMetrics(status, { version, counters: services.counters(), lastReloadOk: memory.lastReloadOk });
+  return metricsOf(status, { version, counters: services.counters(), lastReloadOk: memory.lastReloadOk });
+};
+
+const metrics: Handler = async (c, caller, memory) => {
+  const body = (await ownMetrics(c, caller, memory)).toString();
   return new Response(body, { headers: { 'content-type': EXPOSITION_TYPE, 'cache-control': 'no-store' } });
 };
+
+/** `/metrics` as JSON; `metric_name_pattern` is matched against whole names. */
+const selfMetrics: Handler = async (c, caller, memory) => {
+  const pattern = c.req.query('metric_name_pattern') ?? '';
+  const matches = pattern === '' ? () => true : namePattern(pattern);
+  return success((await ownMetrics(c, caller, memory)).toJson(matches));
+};
+
+function namePattern(pattern: string): (name: string) => boolean {
+  try {
+    const regexp = regexpOf(pattern);
+    return (name) => regexp.test(name);
+  } catch (error) {
+    if (!(error instanceof RegexpError)) throw error;
+    throw new BadData(`invalid metric_name_pattern: ${error.message}`);
+  }
+}
 
 const write: Handler = (c, caller) => c.env.services.write(c.req.raw, caller.tenant);
 
@@ -354,6 +376,7 @@ export const HANDLERS: Record<Route, Handler> = {
   'GET /api/v1/status/buildinfo': buildinfo,
   'GET /api/v1/status/flags': showFlags,
   'GET /api/v1/status/runtimeinfo': showRuntimeInfo,
+  'GET /api/v1/status/self_metrics': selfMetrics,
   'GET /api/v1/status/walreplay': walReplay,
   'GET /api/v1/status/tsdb/blocks': blocks,
   'PUT /api/v1/admin/config': pushConfig,

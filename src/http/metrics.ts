@@ -23,8 +23,8 @@ export interface MetricsExtra {
   readonly lastReloadOk: boolean | null;
 }
 
-/** The whole exposition, text format 0.0.4. */
-export function renderMetrics(status: SystemStatus, extra: MetricsExtra): string {
+/** The whole exposition. */
+export function metricsOf(status: SystemStatus, extra: MetricsExtra): Exposition {
   const out = new Exposition();
   deployment(out, status, extra);
   discoveryMetrics(out, status);
@@ -40,8 +40,11 @@ export function renderMetrics(status: SystemStatus, extra: MetricsExtra): string
   for (const ingester of status.ingesters) ingesterMetrics(out, ingester);
   blockMetrics(out, status.blocks);
   memoryMetrics(out, extra.counters);
-  return out.toString();
+  return out;
 }
+
+/** In text format 0.0.4. */
+export const renderMetrics = (status: SystemStatus, extra: MetricsExtra): string => metricsOf(status, extra).toString();
 
 function deployment(out: Exposition, status: SystemStatus, extra: MetricsExtra): void {
   out

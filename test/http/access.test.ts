@@ -59,6 +59,7 @@ const EXPECTED: Record<Route, Verdicts> = {
   'GET /api/v1/status/buildinfo': READ,
   'GET /api/v1/status/flags': READ_OWN_DEPLOYMENT,
   'GET /api/v1/status/runtimeinfo': READ_OWN_DEPLOYMENT,
+  'GET /api/v1/status/self_metrics': READ,
   'GET /api/v1/status/walreplay': READ,
   'GET /api/v1/status/tsdb/blocks': READ,
   'PUT /api/v1/admin/config': ADMIN_OWN_DEPLOYMENT,

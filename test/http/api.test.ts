@@ -203,6 +203,39 @@ describe('relabel steps', () => {
 });
 
 describe('what a server tells of itself', () => {
+  it('has its metrics as JSON', async () => {
+    const { data } = start();
+    expect(await data('/api/v1/status/self_metrics?metric_name_pattern=prometheus_(build_info|ready)')).toEqual([
+      {
+        name: 'prometheus_build_info',
+        help: expect.any(String),
+        type: 'GAUGE',
+        metric: [
+          {
+            label: [
+              { name: 'application', value: 'narthex' },
+              { name: 'version', value: expect.any(String) },
+            ],
+            gauge: { value: 1 },
+          },
+        ],
+      },
+      { name: 'prometheus_ready', help: expect.any(String), type: 'GAUGE', metric: [{ gauge: { value: 1 } }] },
+    ]);
+    expect(await data('/api/v1/status/self_metrics?metric_name_pattern=prometheus')).toEqual([]);
+    expect((await data('/api/v1/status/self_metrics')).length).toBeGreaterThan(10);
+  });
+
+  it('takes no pattern that is none', async () => {
+    const { ask } = start();
+    const answer = await ask('GET', '/api/v1/status/self_metrics?metric_name_pattern=%5Ba');
+    expect(answer.status).toBe(400);
+    expect(await body(answer)).toMatchObject({
+      errorType: 'bad_data',
+      error: expect.stringMatching(/^invalid metric_name_pattern: /),
+    });
+  });
+
   it('names the features that are enabled', async () => {
     const none = start();
     expect(await none.data('/api/v1/features')).toMatchObject({

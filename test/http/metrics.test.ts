@@ -188,3 +188,38 @@ it('escapes labels and help as the format wants', () => {
     '# HELP a one\\\\two\\nthree\n# TYPE a gauge\na{l="back\\\\slash \\"quote\\"\\nline"} NaN\na +Inf\na{l=""} -Inf\n',
   );
 });
+
+it('says the same as JSON, as protojson would', () => {
+  const out = new Exposition();
+  out.counter('b_total', 'B.').add(2, { z: '1', a: '"' }).add(null);
+  out.gauge('nothing', 'Nothing.');
+  out.gauge('a', 'A.').add(NaN).add(Infinity, { of: 'x' }).add(-Infinity, { of: 'y' });
+  out.summary('s', 'S.', 1.5, 3, {});
+  expect(out.toJson((name) => name !== 'c')).toEqual([
+    {
+      name: 'a',
+      help: 'A.',
+      type: 'GAUGE',
+      metric: [
+        { gauge: { value: 'NaN' } },
+        { label: [{ name: 'of', value: 'x' }], gauge: { value: 'Infinity' } },
+        { label: [{ name: 'of', value: 'y' }], gauge: { value: '-Infinity' } },
+      ],
+    },
+    {
+      name: 'b_total',
+      help: 'B.',
+      type: 'COUNTER',
+      metric: [
+        {
+          label: [
+            { name: 'a', value: '"' },
+            { name: 'z', value: '1' },
+          ],
+          counter: { value: 2 },
+        },
+      ],
+    },
+    { name: 's', help: 'S.', type: 'SUMMARY', metric: [{ summary: { sampleCount: '3', sampleSum: 1.5 } }] },
+  ]);
+});
