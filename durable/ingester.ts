@@ -16,6 +16,7 @@
 
 import { Digest } from '../src/digest/digest.ts';
 import { ExemplarRing } from '../src/digest/exemplar-ring.ts';
+import { Keeper, Keepers, Known } from '../src/digest/known.ts';
 import { MetadataTable } from '../src/digest/metadata.ts';
 import type { Repeats } from '../src/digest/settle.ts';
 import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
@@ -41,6 +42,8 @@ import { sqlOf } from './sql.ts';
 const DIGEST = 'digest';
 /** Samples digested at once: what bounds the memory of the sort, whatever the number of series. */
 const DIGEST_LIMITS = { samplesMax: 400_000, partBytesMax: 256 * 1024 };
+/** What the objects of an isolate remember of series between digests: 32 MiB are 350,000 series with ten labels. */
+const KNOWN = new Keepers(32 * 1024 * 1024);
 /** Bodies read at once for a digest. A batch is many such pieces: a series costs the same for one sample of it as for many. */
 const DIGEST_READ_BYTES = 1_000_000;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
@@ -100,6 +103,8 @@ export class Ingester extends ForwardingObject {
   #elections: Elections | null = null;
   /** When the alarm will digest, Unix ms; only a memory of what is armed. */
   #alarmAtMs: number | null = null;
+  /** What is known of series, for the next digest. */
+  readonly #keeper = new Keeper();
   /** The digest that is under way. */
   #digesting: Promise<void> | null = null;
 
@@ -220,7 +225,12 @@ export class Ingester extends ForwardingObject {
 
   async #digest(nowMs: number): Promise<void> {
     const { cursor } = this.#log.consumer(DIGEST)!;
-    const digest = new Digest(DIGEST_LIMITS);
+    const { segments } = this.#totals();
+    const generation = this.#generation();
+    // Whatever happens to this digest: only when its segments are on the shelf is it known what they define.
+    const known = KNOWN.take(this.#keeper) ?? new Known(Math.random() * 2 ** 32);
+    known.forgetClosed(generation, this.#watermark());
+    const digest = new Digest(DIGEST_LIMITS, known, segments + 1);
     let seq = cursor;
     let sent = 0;
     let unreadable = 0;
@@ -245,17 +255,18 @@ export class Ingester extends ForwardingObject {
       }
       if (!full) seq = upTo;
     }
-    if (seq === cursor) return;
+    if (seq === cursor) return KNOWN.keep(this.#keeper, known);
     const steps = digest.steps();
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) await nextTurn();
     const result = step.value;
-    // Meanwhile the log's bounds may have taken from what was read: then it is digested anew, so that what is counted as dropped is.
-    if (this.#log.consumer(DIGEST)?.cursor !== cursor) return;
+    // Meanwhile the log's bounds may have taken from what was read: then it is digested anew, so that what is counted as dropped is. So it is when
+    // segments that these refer to were closed.
+    if (this.#log.consumer(DIGEST)?.cursor !== cursor || this.#generation() !== generation) return;
     this.#sql.transaction(() => {
       const totals = this.#totals();
       const watermarkMs = this.#watermark();
-      result.segments.forEach((segment, i) => this.#shelf.add(totals.segments + i + 1, segment, watermarkMs));
+      for (const segment of result.segments) this.#shelf.add(segment, watermarkMs);
       const { metadata, exemplars } = result;
       const kept =
         metadata.families.length === 0
@@ -265,7 +276,7 @@ export class Ingester extends ForwardingObject {
       const gathered = exemplars.parts.reduce((sum, { count }) => sum + count, 0);
       const dropped = totals.exemplarsDropped ?? NONE_DROPPED;
       this.#values.set('totals', {
-        segments: totals.segments + result.segments.length,
+        segments: segments + result.segments.length,
         duplicates: totals.duplicates + result.duplicates,
         conflicts: totals.conflicts + result.conflicts,
         conflictExample: result.conflictExample ?? totals.conflictExample,
@@ -284,6 +295,7 @@ export class Ingester extends ForwardingObject {
         ...(sent > 0 ? { highestMs } : {}),
       });
     });
+    KNOWN.keep(this.#keeper, known);
   }
 
   /** Takes what a sender says of its metrics in a request without samples, which makes no record. */
@@ -322,7 +334,7 @@ export class Ingester extends ForwardingObject {
     return this.#sql.transaction(() => {
       const watermarkMs = Math.max(this.#watermark(), rangeStart(nowMs - OPEN_AFTER_END_MS));
       if (!this.#shelf.hasClosable(watermarkMs)) return { more: false, cuts: [] };
-      const generation = this.#values.get('generation', 0) + 1;
+      const generation = this.#generation() + 1;
       this.#values.set('generation', generation);
       this.#values.set('watermark', watermarkMs);
       return { more: false, cuts: this.#shelf.close(watermarkMs, generation) };
@@ -382,6 +394,11 @@ export class Ingester extends ForwardingObject {
 
   #totals(): Totals {
     return this.#values.get<Totals>('totals', { segments: 0, duplicates: 0, conflicts: 0, conflictExample: null });
+  }
+
+  /** How often segments were closed. */
+  #generation(): number {
+    return this.#values.get('generation', 0);
   }
 
   #watermark(): number {

@@ -16,6 +16,12 @@ export class Interner {
     return this.#ends.length;
   }
 
+  /** Bytes of memory that it takes. */
+  get memory(): number {
+    const numbers = this.#ends.items.length + this.#hashes.items.length + this.#slots.length;
+    return this.#bytes.items.length + 4 * numbers;
+  }
+
   /** All strings one after the other; where each one is, start() and end() say. Valid until the next intern(). */
   get bytes(): Uint8Array {
     return this.#bytes.items;

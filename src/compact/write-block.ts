@@ -127,6 +127,7 @@ function blockLabels({ tenant, shard, late }: BlockPlan): Record<string, string>
 function sourceOf(segment: ShelvedSegment, shard: Pick<ShardDoor, 'part'>): SegmentSource {
   let part = 0;
   return {
+    id: segment.id,
     next: async () => {
       if (part === segment.parts) return null;
       const bytes = await shard.part(segment.id, part++);

@@ -1,20 +1,21 @@
 /**
  * The digest of a batch of log records: their samples sorted by block range, labels and time, each timestamp of a series once,
- * encoded as segments. It keeps no state from batch to batch, so its memory is a matter of the batch's size alone. What
- * two batches share is settled when their segments merge.
+ * encoded as segments. What it knows of series may come from the batches before (known.ts), but no sample does: what two batches share is
+ * settled when their segments merge.
  *
  * Invariant: every sample of an added record is in exactly one of `samples`, `duplicates` and `conflicts` of the result.
  */
 
-import { Decoded, DecodeError, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { Decoded, DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
 import { decodeHistogram } from '../encoding/remote-write/histogram.ts';
 import { ByteList, U32List } from '../block/lists.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
 import { rangeStart } from '../model/sample.ts';
 import { type ExemplarPart, Exemplars } from './exemplars.ts';
+import { Known } from './known.ts';
 import { Said } from './metadata.ts';
 import { SegmentWriter } from './segment.ts';
-import { SeriesTable } from './series.ts';
+import type { SeriesTable } from './series.ts';
 import { Settling, type Repeats } from './settle.ts';
 import { upTo } from './sort.ts';
 
@@ -30,6 +31,8 @@ export interface DigestLimits {
 
 /** One block range's samples of the batch. */
 export interface DigestedSegment {
+  /** Its number: other segments that refer to it count back to it. */
+  id: number;
   /** Start of the block range, Unix ms. */
   rangeStartMs: number;
   /** In order; each owns its buffer. */
@@ -58,7 +61,9 @@ const SERIES_A_STEP = 1000;
 
 export class Digest {
   readonly #limits: DigestLimits;
+  readonly #known: Known;
   readonly #table: SeriesTable;
+  readonly #firstSegment: number;
   readonly #decoded = new Decoded();
   /** Samples in the order of arrival. */
   #count = 0;
@@ -75,13 +80,16 @@ export class Digest {
   #times: number[] = [];
   readonly #said = new Said();
   readonly #exemplars = new Exemplars();
-  /** Series ids of the record being added, resolved before any of its samples is kept. */
-  #resolved = new Uint32Array(1024);
 
-  /** `seed` is of the hash of label sets; any number will do, one that a sender cannot guess is better. */
-  constructor(limits: DigestLimits, seed = 0) {
+  /**
+   * `known` is what digests before this one know, and it learns what this one finds: it must be forgotten when what this one makes is not kept. Its
+   * segments are numbered from `firstSegment` on (1 or more).
+   */
+  constructor(limits: DigestLimits, known = new Known(), firstSegment = 1) {
     this.#limits = limits;
-    this.#table = new SeriesTable(seed);
+    this.#known = known;
+    this.#table = known.series;
+    this.#firstSegment = firstSegment;
   }
 
   /** Samples added so far, repeats included. */
@@ -101,8 +109,8 @@ export class Digest {
    * time beyond 2^53 ms, or a histogram is not valid.
    */
   add(schema: Schema, message: Uint8Array): void {
-    const decoded = decodeWrite(schema, message, this.#decoded);
-    this.#resolve(decoded);
+    const decoded = this.#decoded;
+    this.#table.decode(schema, message, decoded);
     if (decoded.histogramCount > 0) this.#addMixed(decoded);
     else this.#addFloats(decoded);
     this.#said.add(decoded);
@@ -114,8 +122,9 @@ export class Digest {
     const count = first + decoded.sampleCount;
     this.#reserve(count);
     const { t, hi, lo, sampleEnd } = decoded;
+    const { ids } = this.#table;
     for (let series = 0, i = 0; series < decoded.seriesCount; series++) {
-      const id = this.#resolved[series]!;
+      const id = ids[series]!;
       for (const end = sampleEnd[series]!; i < end; i++) this.#series[first + i] = id;
     }
     this.#t.set(t.subarray(0, decoded.sampleCount), first);
@@ -127,6 +136,7 @@ export class Digest {
   /** As `add`, for a message with histograms, whose series are resolved. */
   #addMixed(decoded: Decoded): void {
     const { message, t, hi, lo, sampleEnd, histogramStart, histogramStop, histogramEnd } = decoded;
+    const { ids } = this.#table;
     // They are decoded again when their turn has come: now it is only seen whether they can be.
     this.#times.length = 0;
     for (let h = 0; h < decoded.histogramCount; h++) {
@@ -138,7 +148,7 @@ export class Digest {
     this.#histogram ??= new Uint32Array(this.#t.length);
     let at = this.#count;
     for (let series = 0, i = 0, h = 0; series < decoded.seriesCount; series++) {
-      const id = this.#resolved[series]!;
+      const id = ids[series]!;
       for (const end = sampleEnd[series]!; i < end; i++, at++) {
         this.#series[at] = id;
         this.#t[at] = t[i]!;
@@ -172,23 +182,32 @@ export class Digest {
     let samples = 0;
     const order = yield* this.#order();
     yield;
+    let series = 0;
+    const labels = (): Uint8Array => this.#table.labels(series);
     for (let i = 0; i < order.length;) {
       const rangeStartMs = rangeStart(this.#t[order[i]!]!);
+      const id = this.#firstSegment + segments.length;
       const writer = new SegmentWriter(this.#limits.partBytesMax);
+      const defined = this.#known.definitions(rangeStartMs);
       const segment = { samples: 0, series: 0, minT: Infinity, maxT: -Infinity };
       while (i < order.length && rangeStart(this.#t[order[i]!]!) === rangeStartMs) {
-        const labels = this.#table.labels(this.#series[order[i]!]!);
+        series = this.#series[order[i]!]!;
         i = this.#gather(order, i, rangeStartMs, settling);
         settling.settle(labels);
         const { count, t } = settling;
-        writer.add(labels, settling, count);
+        const definer = defined.segment[series]!;
+        if (definer > 0) writer.refer(id - definer, defined.number[series]!, settling, count);
+        else {
+          defined.segment[series] = id;
+          defined.number[series] = writer.define(labels(), settling, count);
+        }
         segment.samples += count;
         segment.series++;
         segment.minT = Math.min(segment.minT, t[0]!);
         segment.maxT = Math.max(segment.maxT, t[count - 1]!);
         if (segment.series % SERIES_A_STEP === 0) yield;
       }
-      segments.push({ rangeStartMs, parts: writer.finish(), ...segment, bytes: writer.bytes });
+      segments.push({ id, rangeStartMs, parts: writer.finish(), ...segment, bytes: writer.bytes });
       samples += segment.samples;
     }
     yield;
@@ -203,19 +222,6 @@ export class Digest {
       metadata: { families: this.#said.families(), leftOut: this.#said.leftOut },
       exemplars: { parts: exemplars.parts(), duplicates: exemplars.duplicates, leftOut: exemplars.leftOut },
     };
-  }
-
-  /** Looks up every series of a record that has samples: all that could make the record refused, before any is kept. */
-  #resolve(decoded: Decoded): void {
-    const { seriesCount, sampleEnd, histogramEnd } = decoded;
-    if (seriesCount > this.#resolved.length) this.#resolved = new Uint32Array(seriesCount * 2);
-    this.#table.beginMessage(decoded);
-    // Ends of both kinds added up grow where a series has a sample of either.
-    for (let series = 0, from = 0; series < seriesCount; series++) {
-      const end = sampleEnd[series]! + histogramEnd[series]!;
-      if (end > from) this.#resolved[series] = this.#table.resolve(decoded, series);
-      from = end;
-    }
   }
 
   /** Gathers the samples of one series in one range, from place `from` of the order; returns the place behind them. */

@@ -1,6 +1,7 @@
 /**
  * Merges the segments of one block range into one stream of series, ascending by labels, each with its samples ascending in
- * time and each timestamp once: what the earlier source says wins. Sources are read as they are needed.
+ * time and each timestamp once: what the earlier source says wins. Sources are read as they are needed. One that stands at a reference waits until the
+ * source that it refers to has come to the definition: that is before its own turn, since both ascend by labels.
  *
  * Memory: one part a source, `FETCHES_AHEAD` more, and the samples of one series; not the range's size.
  */
@@ -15,6 +16,8 @@ const FETCHES_AHEAD = 16;
 
 /** One segment: its parts in order, then null. A part must not change after it was handed over. */
 export interface SegmentSource {
+  /** Its number: what later segments that refer to it count back to. */
+  readonly id: number;
   next(): Promise<Uint8Array | null>;
 }
 
@@ -36,12 +39,21 @@ export async function mergeSegments(
 ): Promise<Repeats> {
   const settling = new Settling();
   const heads = sources.map((source, index) => new Head(source, index));
+  const byId = new Map(heads.map((head) => [head.id, head]));
   await Promise.all(heads.map((head) => head.fetch()));
   const queue: Head[][] = [];
-  for (const head of heads) if (head.advance()) enqueue(queue, head);
+  /** Puts a head where it is found when its turn comes: by its labels, or where the definition is that it refers to. */
+  const place = (head: Head): void => {
+    if (head.isDefinition) return enqueue(queue, head);
+    const definer = byId.get(head.definedIn);
+    if (definer === undefined) throw head.astray();
+    definer.await(head);
+  };
+  for (const head of heads) if (head.advance()) place(head);
 
-  for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
-    const labels = group[0]!.labels();
+  for (let definers = queue.shift(); definers !== undefined; definers = queue.shift()) {
+    const group = definers.flatMap((head) => [head, ...head.waiting()]).sort((a, b) => a.index - b.index);
+    const labels = definers[0]!.labels();
     settling.clear();
     for (let i = 0; i < group.length; i++) {
       if (i % FETCHES_AHEAD === 0) await fetchTogether(group, i, i + FETCHES_AHEAD);
@@ -50,12 +62,14 @@ export async function mergeSegments(
         if (head.mustFetch) await head.fetch();
         head.take(settling);
       } while (head.advance() && head.isStillAt(labels));
-      if (!head.isDone) enqueue(queue, head);
+      if (!head.isDone) place(head);
     }
-    settling.settle(labels);
+    settling.settle(() => labels);
     const { t, hi, lo, histograms, count } = settling;
     await onSeries({ labels, t, hi, lo, histograms, count });
   }
+  // Who waits now refers to a definition that is not there, or was behind it.
+  for (const head of heads) if (!head.isDone) throw head.astray();
   const { duplicates, conflicts, conflictExample } = settling;
   return { duplicates, conflicts, conflictExample };
 }
@@ -72,10 +86,54 @@ class Head {
   #ahead: PartCursor | null | undefined;
   /** Time of the last sample taken of the series at hand. */
   #lastT = -Infinity;
+  /** Where the series taken last is defined. */
+  #takenIn = -1;
+  #takenNumber = -1;
+  /** By the number of a definition of this source: who waits for it. */
+  readonly #waiting = new Map<number, Head[]>();
 
   constructor(source: SegmentSource, index: number) {
     this.#source = source;
     this.index = index;
+  }
+
+  get id(): number {
+    return this.#source.id;
+  }
+
+  get isDefinition(): boolean {
+    return this.#cursor!.isDefinition;
+  }
+
+  /** The source that defines the entry's series. */
+  get definedIn(): number {
+    return this.id - this.#cursor!.back;
+  }
+
+  /** Takes in one that refers to a definition of this source. */
+  await(head: Head): void {
+    const { number } = head.#cursor!;
+    const waiting = this.#waiting.get(number);
+    if (waiting === undefined) this.#waiting.set(number, [head]);
+    else waiting.push(head);
+  }
+
+  /** Those that waited for the definition at hand. */
+  waiting(): readonly Head[] {
+    const { number } = this.#cursor!;
+    const waiting = this.#waiting.get(number);
+    if (waiting === undefined) return [];
+    this.#waiting.delete(number);
+    return waiting;
+  }
+
+  /** The entry refers to what is not there. */
+  astray(): SegmentError {
+    const { number } = this.#cursor!;
+    return new SegmentError(
+      `segment ${this.id} refers to series ${number} of segment ${this.definedIn}, which is not there`,
+      -1,
+    );
   }
 
   /** Whether the part behind must be fetched before `advance()`. */
@@ -108,12 +166,18 @@ class Head {
     this.#cursor!.decode(settling, settling.count, this.#lastT);
     settling.count += samples;
     this.#lastT = settling.t[settling.count - 1]!;
+    this.#takenIn = this.definedIn;
+    this.#takenNumber = this.#cursor!.number;
   }
 
   /** Whether the entry goes on with the series of `labels`, which was just taken. Throws SegmentError when it should have come before. */
   isStillAt(labels: Uint8Array): boolean {
-    const { bytes, labelsStart, labelsEnd } = this.#cursor!;
-    const order = compareLabelBytes(bytes, labelsStart, labelsEnd, labels, 0, labels.length);
+    const { bytes, labelsStart, labelsEnd, isDefinition, number } = this.#cursor!;
+    const order = isDefinition
+      ? compareLabelBytes(bytes, labelsStart, labelsEnd, labels, 0, labels.length)
+      : number === this.#takenNumber && this.definedIn === this.#takenIn
+        ? 0
+        : 1;
     if (order === 0) return true;
     if (order < 0) throw new SegmentError(`series of source ${this.index} do not ascend by labels`, labelsStart);
     this.#lastT = -Infinity;

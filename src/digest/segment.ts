@@ -1,7 +1,7 @@
 /**
- * Segments: what a digest leaves of a batch. A segment is a list of parts, each of which stands alone (a row, a piece of a
- * stream); a part is a version byte and, compressed, entries: one a series, ascending by labels. The format is in FORMAT.md. Not a
- * block: nothing is indexed, and times of two segments may overlap.
+ * Segments: what a digest leaves of a batch. A segment is a list of parts (a row, a piece of a stream); a part is a version byte and, compressed,
+ * entries: one a series, ascending by labels. An entry has the labels of its series, and defines it so, or refers to a definition in an earlier segment
+ * of the same cut. The format is in FORMAT.md. Not a block: nothing is indexed, and times of two segments may overlap.
  */
 
 import { ENCODING_FLOAT_HISTOGRAM, ENCODING_XOR, type MixedColumns } from '../block/columns.ts';
@@ -12,10 +12,13 @@ import { snappyCompress, SnappyError, snappyUncompress } from '../encoding/snapp
 import { HINT_GAUGE, HINT_RESET, type Histogram, isStale, sameLayout } from '../model/histogram.ts';
 import { damagedLabelAt, readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
 
-export const SEGMENT_VERSION = 2;
+export const SEGMENT_VERSION = 3;
 
 /** Samples of a fragment at most: as many as Prometheus puts in a chunk. */
 export const FRAGMENT_SAMPLES_MAX = 120;
+
+/** Of 32 bits. */
+const UVARINT_BYTES_MAX = 5;
 
 /** A fragment of histograms ends when it has grown past this: a part must fit a row, and one histogram may take 100 KB. */
 const FRAGMENT_BYTES = 32 * 1024;
@@ -45,17 +48,42 @@ export class SegmentWriter {
   #at = 0;
   /** Fragments of the series being written, each with its length before it. */
   #fragments = new Uint8Array(4096);
+  /** Series defined so far. */
+  #defined = 0;
+  /** The series being written: its labels when it is to be defined; else its definition's segment, counted back from this one, and number in it. */
+  #labels: Uint8Array | null = null;
+  #back = 0;
+  #number = 0;
+  /** The same of the last reference in the part. */
+  #lastBack = 0;
+  #lastNumber = -1;
 
   /** `partBytesMax`: the uncompressed entries of a part; only a single fragment with its labels may be larger. */
   constructor(partBytesMax: number) {
     this.#partBytesMax = partBytesMax;
   }
 
-  /** Adds a series: its label bytes and `count` samples (1 or more), ascending in time. A full part ends it; it goes on in the next. */
-  add(labels: Uint8Array, columns: SampleColumns & Partial<MixedColumns>, count: number): void {
+  /** Adds a series with its label bytes and `count` samples (1 or more), ascending in time. Returns its number among those that are defined here. */
+  define(labels: Uint8Array, columns: SampleColumns & Partial<MixedColumns>, count: number): number {
+    this.#labels = labels;
+    this.#back = 0;
+    this.#number = this.#defined++;
+    this.#add(columns, count);
+    return this.#number;
+  }
+
+  /** Adds a series that is defined in a segment before this one: `back` (1 or more) digested earlier, under the number that `define` returned. */
+  refer(back: number, number: number, columns: SampleColumns & Partial<MixedColumns>, count: number): void {
+    this.#labels = null;
+    this.#back = back;
+    this.#number = number;
+    this.#add(columns, count);
+  }
+
+  /** A full part ends the series; it goes on in the next. */
+  #add(columns: SampleColumns & Partial<MixedColumns>, count: number): void {
     const histograms = columns.histograms ?? null;
     const tagged = histograms !== null;
-    const labelBytes = uvarintSize(labels.length) + labels.length;
     let fragments = 0;
     let end = 0;
     for (let from = 0; from < count;) {
@@ -64,8 +92,8 @@ export class SegmentWriter {
       if (histograms !== null) to = endOfFragment(histograms, from, to);
       if (histograms?.[from] === undefined) end = this.#encode(columns, from, to, start, tagged);
       else [end, to] = this.#encodeHistograms(columns.t, histograms, from, to, start);
-      if (this.#at + labelBytes + uvarintSize(countOf(fragments + 1, tagged)) + end > this.#partBytesMax) {
-        if (fragments > 0) this.#write(labels, countOf(fragments, tagged), start);
+      if (this.#at + this.#headBytesMax() + uvarintSize(countOf(fragments + 1, tagged)) + end > this.#partBytesMax) {
+        if (fragments > 0) this.#write(countOf(fragments, tagged), start);
         this.#close();
         this.#fragments.copyWithin(0, start, end);
         end -= start;
@@ -74,7 +102,7 @@ export class SegmentWriter {
       fragments++;
       from = to;
     }
-    this.#write(labels, countOf(fragments, tagged), end);
+    this.#write(countOf(fragments, tagged), end);
   }
 
   /** All parts, each in a buffer of its own; none when no series was added. */
@@ -123,14 +151,44 @@ export class SegmentWriter {
   }
 
   /** Writes an entry; `count` is what it says of its fragments, which are the first `bytes` of `#fragments`. */
-  #write(labels: Uint8Array, count: number, bytes: number): void {
-    const length = uvarintSize(labels.length) + labels.length + uvarintSize(count) + bytes;
-    this.#part = withRoom(this.#part, this.#at, this.#at + length);
-    let at = writeUvarint(this.#part, this.#at, labels.length);
-    this.#part.set(labels, at);
-    at = writeUvarint(this.#part, at + labels.length, count);
-    this.#part.set(this.#fragments.subarray(0, bytes), at);
-    this.#at = at + bytes;
+  #write(count: number, bytes: number): void {
+    this.#part = withRoom(this.#part, this.#at, this.#at + this.#headBytesMax() + uvarintSize(count) + bytes);
+    let at = writeUvarint(this.#part, this.#writeHead(), count);
+    // A call into the engine costs more than a few moves.
+    if (bytes > 64) this.#part.set(this.#fragments.subarray(0, bytes), at);
+    else for (let i = 0; i < bytes; i++) this.#part[at + i] = this.#fragments[i]!;
+    at += bytes;
+    this.#at = at;
+  }
+
+  /** Says which series it is; returns where that ends. A definition is given once: where the series goes on it is a reference to it. */
+  #writeHead(): number {
+    const part = this.#part;
+    let at = this.#at;
+    if (at === 0) {
+      at = writeUvarint(part, at, this.#labels === null ? this.#defined : this.#number);
+      this.#lastBack = 0;
+      this.#lastNumber = -1;
+    }
+    const labels = this.#labels;
+    if (labels !== null) {
+      this.#labels = null;
+      part[at] = 0;
+      at = writeUvarint(part, at + 1, labels.length);
+      part.set(labels, at);
+      return at + labels.length;
+    }
+    const isNear = this.#back === this.#lastBack && this.#number > this.#lastNumber;
+    if (isNear) at = writeUvarint(part, at, 2 * (this.#number - this.#lastNumber));
+    else at = writeUvarint(part, writeUvarint(part, at, 2 * this.#back + 1), this.#number);
+    this.#lastBack = this.#back;
+    this.#lastNumber = this.#number;
+    return at;
+  }
+
+  #headBytesMax(): number {
+    const labels = this.#labels;
+    return UVARINT_BYTES_MAX * 3 + (labels === null ? 0 : labels.length);
   }
 
   #close(): void {
@@ -180,7 +238,7 @@ function endOfFragment(histograms: readonly (Histogram | undefined)[], from: num
 }
 
 /**
- * Walks the entries of one part: `next()`, then the labels' range and `samples` are of that entry, and `decode()` gives its
+ * Walks the entries of one part: `next()`, then the labels' range or the reference, and `samples` are of that entry, and `decode()` gives its
  * samples. Every length is checked against what is left before it is used; damage is a SegmentError that names the offset.
  */
 export class PartCursor {
@@ -189,6 +247,11 @@ export class PartCursor {
   /** Label bytes of the entry: [labelsStart, labelsEnd) of `bytes`. */
   labelsStart = 0;
   labelsEnd = 0;
+  /** Whether the entry has labels. */
+  isDefinition = false;
+  /** Where its series is defined: how many segments before this one (0: here), and the number there. */
+  back = 0;
+  number = 0;
   /** How many samples the entry's fragments say they hold; not more than their bytes could. */
   samples = 0;
   readonly #version: number;
@@ -197,6 +260,10 @@ export class PartCursor {
   #tagged = false;
   #firstFragment = 0;
   #end = 0;
+  /** The number of the next definition. */
+  #defined = 0;
+  #lastBack = 0;
+  #lastNumber = -1;
 
   /** Throws SegmentError when the part is empty, of another version or cannot be uncompressed. */
   constructor(part: Uint8Array) {
@@ -212,6 +279,9 @@ export class PartCursor {
       if (!(error instanceof SnappyError)) throw error;
       throw new SegmentError(error.message, -1);
     }
+    if (this.#version < 3 || this.bytes.length === 0) return;
+    this.#defined = this.#uvarint(0, 'number of definitions before');
+    this.#end = uvarintSize(this.#defined);
   }
 
   /** Whether the entry is the part's last; true before the first of a part without entries. */
@@ -223,21 +293,15 @@ export class PartCursor {
   next(): boolean {
     if (this.isLast) return false;
     const { bytes } = this;
-    let at = this.#end;
-    const labelBytes = this.#uvarint(at, 'length of the labels');
-    this.labelsStart = at + uvarintSize(labelBytes);
-    this.labelsEnd = this.#within(this.labelsStart, labelBytes, 'labels', at);
-    const damage = damagedLabelAt(bytes, this.labelsStart, this.labelsEnd);
-    if (damage >= 0) throw new SegmentError('labels do not fill their bytes', damage);
-
-    const count = this.#uvarint(this.labelsEnd, 'number of fragments');
+    const head = this.#head(this.#end);
+    const count = this.#uvarint(head, 'number of fragments');
     // Version 1 knew XOR chunks only.
     this.#fragments = this.#version === 1 ? count : count >>> 1;
     this.#tagged = this.#version > 1 && count % 2 === 1;
-    if (this.#fragments === 0) throw new SegmentError('entry without fragments', this.labelsEnd);
-    this.#firstFragment = this.labelsEnd + uvarintSize(count);
+    if (this.#fragments === 0) throw new SegmentError('entry without fragments', head);
+    this.#firstFragment = head + uvarintSize(count);
     this.samples = 0;
-    at = this.#firstFragment;
+    let at = this.#firstFragment;
     // A false number ends at the first missing byte, so it costs no more than the part is long.
     for (let i = 0; i < this.#fragments; i++) {
       const encoding = this.#tagged ? this.#encoding(at++) : ENCODING_XOR;
@@ -254,6 +318,41 @@ export class PartCursor {
     }
     this.#end = at;
     return true;
+  }
+
+  /** Reads which series it is; returns where that ends. */
+  #head(start: number): number {
+    let at = start;
+    if (this.#version > 2) {
+      const key = this.#uvarint(at, 'kind of the entry');
+      at += uvarintSize(key);
+      this.isDefinition = key === 0;
+      if (!this.isDefinition) return this.#reference(key, at);
+    }
+    this.isDefinition = true;
+    this.back = 0;
+    this.number = this.#defined++;
+    const labelBytes = this.#uvarint(at, 'length of the labels');
+    this.labelsStart = at + uvarintSize(labelBytes);
+    this.labelsEnd = this.#within(this.labelsStart, labelBytes, 'labels', at);
+    const damage = damagedLabelAt(this.bytes, this.labelsStart, this.labelsEnd);
+    if (damage >= 0) throw new SegmentError('labels do not fill their bytes', damage);
+    return this.labelsEnd;
+  }
+
+  #reference(key: number, start: number): number {
+    let at = start;
+    if (key % 2 === 0) {
+      this.back = this.#lastBack;
+      this.number = this.#lastNumber + key / 2;
+    } else {
+      this.back = key >>> 1;
+      this.number = this.#uvarint(at, 'number of a definition');
+      at += uvarintSize(this.number);
+    }
+    this.#lastBack = this.back;
+    this.#lastNumber = this.number;
+    return at;
   }
 
   /**

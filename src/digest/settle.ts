@@ -76,7 +76,7 @@ export class Settling implements MixedColumns, Repeats {
   }
 
   /** Sorts by time, stable, and drops what repeats a timestamp; `count` is then what is left. `labels` only for the example. */
-  settle(labels: Uint8Array): void {
+  settle(labels: () => Uint8Array): void {
     const { t, hi, lo } = this;
     const total = this.count;
     let sorted = true;
@@ -104,7 +104,7 @@ export class Settling implements MixedColumns, Repeats {
         this.duplicates++;
       else {
         this.conflicts++;
-        this.conflictExample ??= conflictText(labels, t[kept]!, sampleText(this, kept), sampleText(this, i));
+        this.conflictExample ??= conflictText(labels(), t[kept]!, sampleText(this, kept), sampleText(this, i));
       }
     }
     this.count = kept + 1;

@@ -39,19 +39,21 @@ export class Shelf {
       PRIMARY KEY (segment, part)) WITHOUT ROWID`);
   }
 
-  /** Puts a segment on the shelf; it is late when its range ended at or before the watermark. `id` grows with every call. */
-  add(id: number, segment: DigestedSegment, watermarkMs: number): void {
+  /** Puts a segment on the shelf; it is late when its range ended at or before the watermark. Its id must be greater than all before. */
+  add(segment: DigestedSegment, watermarkMs: number): void {
     const late = segment.rangeStartMs + RANGE_MS <= watermarkMs ? 1 : 0;
     this.#sql.exec(
       'INSERT INTO segment VALUES (?, ?, ?, NULL, ?, ?, ?)',
-      id,
+      segment.id,
       segment.rangeStartMs,
       late,
       segment.samples,
       segment.bytes,
       segment.parts.length,
     );
-    segment.parts.forEach((bytes, part) => this.#sql.exec('INSERT INTO part VALUES (?, ?, ?)', id, part, bytes));
+    segment.parts.forEach((bytes, part) =>
+      this.#sql.exec('INSERT INTO part VALUES (?, ?, ?)', segment.id, part, bytes),
+    );
   }
 
   /**

@@ -1,4 +1,4 @@
-/** A stable merge sort in steps of some milliseconds, so that others may have their turn between two of them. */
+/** Sorting in steps of some milliseconds, so that others may have their turn between two of them: a stable merge sort. */
 
 /** Items that are sorted, or merged into one run, in the smallest step. */
 const RUN = 4096;
@@ -42,9 +42,49 @@ function merge(
   }
 }
 
-/** 0, 1, 2 … below `count`. */
-export function upTo(count: number): Uint32Array {
-  const out = new Uint32Array(count);
-  for (let i = 0; i < count; i++) out[i] = i;
+/** The numbers 0, 1, 2 … in an order that holds as more of them come: only what is new is sorted, and put in its places. */
+export class Sorted {
+  #items = new Uint32Array(0);
+
+  /** Those below `count`, sorted in steps. No two may compare equal, and how two compare may never change. */
+  *extend(count: number, compare: (a: number, b: number) => number): Generator<undefined, Uint32Array> {
+    const known = this.#items;
+    if (count === known.length) return known;
+    const fresh = yield* sortInSteps(upTo(count, known.length), compare);
+    const items = new Uint32Array(count);
+    let from = 0;
+    let at = 0;
+    for (let i = 0; i < fresh.length; i++) {
+      const place = placeOf(fresh[i]!, known, from, compare);
+      while (from < place) items[at++] = known[from++]!;
+      items[at++] = fresh[i]!;
+      if (i % RUN === RUN - 1) yield;
+    }
+    items.set(known.subarray(from), at);
+    return (this.#items = items);
+  }
+}
+
+/** Where the first one of `known` behind `item` is, from `from` on: in steps that become longer, then halved. */
+function placeOf(item: number, known: Uint32Array, from: number, compare: (a: number, b: number) => number): number {
+  let low = from;
+  let step = 1;
+  while (low + step <= known.length && compare(known[low + step - 1]!, item) < 0) {
+    low += step;
+    step *= 2;
+  }
+  let high = Math.min(low + step - 1, known.length);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(known[middle]!, item) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** `from`, `from` + 1 … below `count`. */
+export function upTo(count: number, from = 0): Uint32Array<ArrayBuffer> {
+  const out = new Uint32Array(count - from);
+  for (let i = from; i < count; i++) out[i - from] = i;
   return out;
 }

@@ -1,6 +1,6 @@
 /**
- * Tuples of numbers, each kept once and known by a number: 0, 1, 2 … in the order they came. The numbers are symbol ids here,
- * a tuple is a label set as some message spells it. Two tuples have the same id exactly when they are equal: hashes only
+ * Tuples of numbers, each kept once and known by a number: 0, 1, 2 … in the order they came. The numbers are symbols or labels here,
+ * a tuple is mostly a label set as some message spells it. Two tuples have the same id exactly when they are equal: hashes only
  * say where to look.
  */
 
@@ -24,6 +24,12 @@ export class TupleInterner {
 
   get count(): number {
     return this.#ends.length;
+  }
+
+  /** Bytes of memory that it takes. */
+  get bytes(): number {
+    const lists = [this.#items, this.#ends, this.#hashes, this.#tags];
+    return lists.reduce((sum, { items }) => sum + items.byteLength, this.#slots.byteLength);
   }
 
   /** All tuples one after the other; where each one is, start() and end() say. Valid until the next intern(). */

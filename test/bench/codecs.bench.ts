@@ -2,6 +2,7 @@
 import snappy from 'snappyjs';
 import { BlockWriter } from '../../src/block/writer.ts';
 import { Digest, type DigestedSegment } from '../../src/digest/digest.ts';
+import { Known } from '../../src/digest/known.ts';
 import { mergeSegments } from '../../src/digest/merge.ts';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { Decoded, decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
@@ -260,8 +261,9 @@ async function digesting(schema: Schema, options: Options): Promise<Cell[][]> {
 
 function digestAll(bodies: readonly Uint8Array[], requests: number, schema: Schema, out: DigestedSegment[]): void {
   out.length = 0;
+  const known = new Known();
   for (let from = 0; from < bodies.length; from += requests) {
-    const digest = new Digest(DIGEST_LIMITS);
+    const digest = new Digest(DIGEST_LIMITS, known, out.length + 1);
     for (const body of bodies.slice(from, from + requests)) digest.add(schema, snappyUncompress(body, BYTES_MAX));
     out.push(...digest.finish().segments);
   }
@@ -274,9 +276,9 @@ async function writeBlock(segments: readonly DigestedSegment[]): Promise<{ chunk
       chunks += part.byteLength;
     },
   });
-  const sources = segments.map(({ parts }) => {
+  const sources = segments.map(({ id, parts }) => {
     let part = 0;
-    return { next: async () => parts[part++] ?? null };
+    return { id, next: async () => parts[part++] ?? null };
   });
   await mergeSegments(sources, (merged) => writer.add(merged.labels, merged, merged.count));
   const { index } = await writer.finish();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Digest } from '../../src/digest/digest.ts';
+import { Digest, type DigestedSegment } from '../../src/digest/digest.ts';
+import { Known } from '../../src/digest/known.ts';
 import { mergeSegments } from '../../src/digest/merge.ts';
 import { SegmentError, SegmentWriter } from '../../src/digest/segment.ts';
 import { message as anyMessage } from './arbitrary.ts';
@@ -18,7 +19,7 @@ function parts(
       hi: Uint32Array.from(samples, ({ hi }) => hi),
       lo: Uint32Array.from(samples, ({ lo }) => lo),
     };
-    writer.add(labelBytes(['a', value]), columns, samples.length);
+    writer.define(labelBytes(['a', value]), columns, samples.length);
   }
   return writer.finish();
 }
@@ -29,18 +30,24 @@ describe('mergeSegments', () => {
       fc.asyncProperty(
         fc.array(fc.array(anyMessage, { maxLength: 3 }), { maxLength: 20 }),
         fc.constantFrom(60, 2500, 262_144),
-        async (batches: TestMessage[][], partBytesMax) => {
-          const segments = new Map<number, Uint8Array[][]>();
+        // When what is known is forgotten.
+        fc.constantFrom(1, 2, 5, Infinity),
+        async (batches: TestMessage[][], partBytesMax, forgetAfter) => {
+          const segments = new Map<number, DigestedSegment[]>();
           const counts = { samples: 0, duplicates: 0, conflicts: 0 };
-          for (const messages of batches) {
-            const digest = new Digest({ samplesMax: 1, partBytesMax });
+          let known = new Known();
+          let next = 1;
+          for (const [i, messages] of batches.entries()) {
+            if (i % forgetAfter === 0) known = new Known();
+            const digest = new Digest({ samplesMax: 1, partBytesMax }, known, next);
             for (const message of messages) digest.add(message.schema, encode(message));
             const result = digest.finish();
             counts.duplicates += result.duplicates;
             counts.conflicts += result.conflicts;
             for (const segment of result.segments) {
-              segments.set(segment.rangeStartMs, [...(segments.get(segment.rangeStartMs) ?? []), segment.parts]);
+              segments.set(segment.rangeStartMs, [...(segments.get(segment.rangeStartMs) ?? []), segment]);
             }
+            next += result.segments.length;
           }
           const { ranges, ...all } = expected(batches.flat());
           expect(new Set(segments.keys())).toEqual(new Set(ranges.keys()));
@@ -57,6 +64,39 @@ describe('mergeSegments', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  test('waits for definitions, wherever they are, and says when one is not there', async () => {
+    const known = new Known();
+    const series = (value: string): TestMessage['series'][number] => ({
+      labels: [['a', value]],
+      samples: [sample(next * 1000, 1)],
+    });
+    let next = 1;
+    const segments = ['dh', 'bdf', 'ah', 'abcdefgh', 'cg', 'ag'].map((values) => {
+      const digest = new Digest({ samplesMax: 1, partBytesMax: 30 }, known, next++);
+      digest.add(1, encode({ schema: 1, series: values.split('').map(series) }));
+      return digest.finish().segments[0]!;
+    });
+    const { content } = await contentOf(segments);
+    expect([...content].map(([text, times]) => [text, [...times.keys()]])).toEqual([
+      ['[["a","a"]]', [4000, 5000, 7000]],
+      ['[["a","b"]]', [3000, 5000]],
+      ['[["a","c"]]', [5000, 6000]],
+      ['[["a","d"]]', [2000, 3000, 5000]],
+      ['[["a","e"]]', [5000]],
+      ['[["a","f"]]', [3000, 5000]],
+      ['[["a","g"]]', [5000, 6000, 7000]],
+      ['[["a","h"]]', [2000, 4000, 5000]],
+    ]);
+    const without = (id: number): Promise<unknown> => contentOf(segments.filter((segment) => segment.id !== id));
+    await expect(without(3)).rejects.toThrow(/segment 4 refers to series 0 of segment 3, which is not there$/);
+    await expect(without(4)).rejects.toThrow(/segment 5 refers to series [01] of segment 4, which is not there$/);
+    await expect(without(6)).resolves.toBeDefined();
+    const short = segments.map((segment) =>
+      segment.id === 1 ? { ...segment, parts: segment.parts.slice(0, 1) } : segment,
+    );
+    await expect(contentOf(short)).rejects.toThrow(/segment 3 refers to series 1 of segment 1, which is not there$/);
   });
 
   test('the earlier source wins, also where a later part of it speaks', async () => {
@@ -117,9 +157,10 @@ describe('mergeSegments', () => {
     let asked = 0;
     let waiting = 0;
     let waitingMax = 0;
-    const sources = Array.from({ length: 50 }, () => {
-      const source = sourceOf(all);
+    const sources = Array.from({ length: 50 }, (_, i) => {
+      const source = sourceOf(all, i + 1);
       return {
+        id: source.id,
         next: async () => {
           asked++;
           waitingMax = Math.max(waitingMax, ++waiting);
@@ -158,7 +199,7 @@ describe('mergeSegments', () => {
       running--;
     });
     await expect(mergeSegments([sourceOf(two)], () => Promise.reject(new Error('full')))).rejects.toThrow('full');
-    const gone = { next: () => Promise.reject(new Error('gone')) };
+    const gone = { id: 2, next: () => Promise.reject(new Error('gone')) };
     await expect(mergeSegments([sourceOf(two), gone], () => {})).rejects.toThrow('gone');
   });
 
@@ -166,7 +207,7 @@ describe('mergeSegments', () => {
     const x = parts([['x', [sample(5, 1)]]]);
     const y = parts([['y', [sample(5, 1)]]]);
     const merge = (list: Uint8Array[]): Promise<unknown> => mergeSegments([sourceOf(list)], () => {});
-    await expect(merge([...y, ...x])).rejects.toThrow(/series of source 0 do not ascend by labels \(at byte 1 /);
+    await expect(merge([...y, ...x])).rejects.toThrow(/series of source 0 do not ascend by labels \(at byte 3 /);
     await expect(merge([...x, ...x])).rejects.toThrow(/fragment begins at 5, not after 5/);
     await expect(merge([...x, ...y])).resolves.toBeDefined();
     await expect(merge([x[0]!.slice(0, -1)])).rejects.toThrow(SegmentError);

@@ -7,7 +7,7 @@
  */
 
 import { DecodeError } from '../protobuf-reader.ts';
-import { decodeV1 } from './v1.ts';
+import { decodeV1, type SeriesReader } from './v1.ts';
 import { decodeV2 } from './v2.ts';
 
 export { DecodeError };
@@ -251,12 +251,17 @@ function widened(column: Uint32Array<ArrayBuffer>, capacity: number): Uint32Arra
 }
 
 /**
- * Reads a whole, uncompressed remote-write message into columns: new ones, or those of `into`, whose previous content is lost.
- * Throws DecodeError when the message is malformed, TooManyError (a DecodeError) when it holds more than COUNT_MAX.
+ * Reads a whole, uncompressed remote-write message into columns: new ones, or those of `into`, whose previous content is lost. `reader` takes part
+ * in reading the series of 1.0. Throws DecodeError when the message is malformed, TooManyError (a DecodeError) when it holds more than COUNT_MAX.
  */
-export function decodeWrite(schema: Schema, message: Uint8Array, into: Decoded = new Decoded()): Decoded {
+export function decodeWrite(
+  schema: Schema,
+  message: Uint8Array,
+  into: Decoded = new Decoded(),
+  reader: SeriesReader | null = null,
+): Decoded {
   into.begin(schema, message);
-  if (schema === 1) decodeV1(message, into);
+  if (schema === 1) decodeV1(message, into, reader);
   else decodeV2(message, into);
   return into;
 }

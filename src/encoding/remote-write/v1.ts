@@ -35,14 +35,29 @@ const LABEL_VALUE = tagOf(2, BYTES);
 const SAMPLE_VALUE = tagOf(1, FIXED64);
 const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
 
-export function decodeV1(message: Uint8Array, out: Decoded): void {
+/** Who knows label sets by their bytes: most of a 1.0 message are labels that it had before. */
+export interface SeriesReader {
+  /**
+   * Where the labels of the series number `series` end, when the TimeSeries in bytes [start, end) begins with a label set that is known, with no other label
+   * behind it; else -1. Its labels are then not in the columns, unless it has something other than samples: then it is read as if it were not known.
+   */
+  skipLabels(series: number, start: number, end: number): number;
+  /** A series whose labels are in the columns has been read. */
+  haveRead(series: number): void;
+}
+
+export function decodeV1(message: Uint8Array, out: Decoded, reader: SeriesReader | null = null): void {
   const cursor = new Cursor(message);
   const scratch = newLabelRange();
   const end = message.length;
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === REQUEST_TIMESERIES) {
-      readSeries(cursor, cursor.length(end), out, scratch);
+      const stop = cursor.length(end);
+      if (reader === null || !readKnown(cursor, stop, out, reader)) {
+        readSeries(cursor, stop, out, scratch);
+        reader?.haveRead(out.seriesCount - 1);
+      }
       // Series of one request are much alike in size.
       if (out.seriesCount === 1) out.expect(Math.ceil(end / cursor.offset), end - cursor.offset);
     } else if (tag === REQUEST_METADATA) {
@@ -59,6 +74,25 @@ export function decodeV1(message: Uint8Array, out: Decoded): void {
       else cursor.skipOther(tag, end, 'WriteRequest', 3);
     }
   }
+}
+
+/** Reads a series whose labels need not be decoded. False when it is not such a one: then nothing was read. */
+function readKnown(cursor: Cursor, end: number, out: Decoded, reader: SeriesReader): boolean {
+  const start = cursor.offset;
+  const s = out.beginSeries(start, end);
+  const labelsEnd = reader.skipLabels(s, start, end);
+  if (labelsEnd < 0) return false;
+  const samples = out.sampleCount;
+  for (cursor.offset = labelsEnd; cursor.offset < end;) {
+    if (cursor.tag(end) !== SERIES_SAMPLE) {
+      cursor.offset = start;
+      out.sampleCount = samples;
+      return false;
+    }
+    readSample(cursor, cursor.length(end), out, s);
+  }
+  out.endSeries(s);
+  return true;
 }
 
 function readSeries(cursor: Cursor, end: number, out: Decoded, scratch: LabelRange): void {

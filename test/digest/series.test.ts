@@ -67,7 +67,7 @@ test('labels in any order, fields in any order, samples before and between, unkn
   expect(found).toEqual({ '[["a","1"],["b","2"]]': 36 });
 });
 
-test('sections that begin alike, or are alike but for one byte, are other series', async () => {
+test('labels that begin alike, or are alike but for one byte, are other series', async () => {
   const text = 'abcdefghijklmnopqrstuvw';
   const texts = Array.from(text, (_, i) => `${text.slice(0, i)}_${text.slice(i + 1)}`);
   const found = await seriesOf((t) => [
@@ -92,8 +92,8 @@ test('sections that begin alike, or are alike but for one byte, are other series
   expect(found).toEqual(Object.fromEntries(expected));
 });
 
-test('sections with the same hash are other series', async () => {
-  // 1,500 of each length, so that places are shared; they differ in three bytes, wherever those stand in a word.
+test('thousands that differ in three bytes are other series', async () => {
+  // 1,500 of each length: wherever the three bytes stand in a word.
   const texts = Array.from({ length: 12_000 }, (_, i) => {
     const code = String.fromCharCode(48 + (i & 63), 48 + ((i >> 6) & 63), 48 + ((i >> 12) & 63));
     return `${'x'.repeat(i % 8)}${code}yyyyyyyy`;
@@ -102,14 +102,14 @@ test('sections with the same hash are other series', async () => {
   expect(Object.values(found)).toEqual(texts.map(() => 3));
 });
 
-test('a name behind its value belongs to the section', async () => {
+test('a name behind its value is its name', async () => {
   const found = await seriesOf((t) => [
     message(...['a', 'b', 'c'].map((n) => [label(value('12345678'), name(n)), sample(t, 1)])),
   ]);
   expect(found).toEqual({ '[["a","12345678"]]': 3, '[["b","12345678"]]': 3, '[["c","12345678"]]': 3 });
 });
 
-test('so does the length of its first name', async () => {
+test('the length of a name tells series apart', async () => {
   const found = await seriesOf((t) => [
     message([label(name('n'), value('12345678')), sample(t, 1)]),
     message([label(value('z'), name('n\u0012\b12345678')), sample(t, 1)]),
@@ -117,9 +117,25 @@ test('so does the length of its first name', async () => {
   expect(Object.values(found)).toEqual([3, 3]);
 });
 
-test('more sections than there is room for', async () => {
-  const long = 'x'.repeat(4000);
-  const labels = Array.from({ length: 2500 }, (_, i) => label(name('n'), value(`${i}${long}`)));
-  const found = await seriesOf((t) => [message(...labels.map((l) => [l, sample(t, 1)]))]);
-  expect(Object.values(found)).toEqual(labels.map(() => 3));
+test('labels of any length are known again', async () => {
+  const lengths = [
+    1, 2, 3, 4, 5, 117, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 130, 16_370, 16_380, 16_390,
+  ];
+  const texts = lengths.map((length) => 'v'.repeat(length));
+  const found = await seriesOf((t) => [
+    message(...texts.map((v) => [label(name('n'), value(v)), label(name('o'), value('p')), sample(t, 1)])),
+    message(...texts.map((v) => [label(name(v), value('n')), sample(t, 1)])),
+  ]);
+  expect(Object.values(found)).toEqual(Array.from({ length: 2 * texts.length }, () => 3));
+});
+
+test('a series that is expected is another when there is a label more behind it, or samples in front of it', async () => {
+  const a = label(name('a'), value('1'));
+  const b = label(name('b'), value('2'));
+  const found = await seriesOf((t) => [
+    message([a, sample(t, 1)], [b, sample(t, 1)]),
+    message([a, sample(t + 1, 1), b], [b, sample(t + 1, 1), sample(t + 2, 1)], [a, b, sample(t + 2, 1)]),
+    message([a, sample(t + 3, 1), unknown('x')], [b, unknown('x'), sample(t + 3, 1)]),
+  ]);
+  expect(found).toEqual({ '[["a","1"]]': 6, '[["a","1"],["b","2"]]': 6, '[["b","2"]]': 12 });
 });
