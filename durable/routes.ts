@@ -24,7 +24,13 @@ export const routesFrom =
       outpost: (region, index) =>
         networkOf(
           env,
-          fromOutpost((request) => outpost(env, region, index).fetch(request)),
+          fromOutpost(
+            {
+              fetch: (request) => outpost(env, region, index).fetch(request),
+              letGo: async (question) => await outpost(env, region, index).letGo(question),
+            },
+            () => crypto.randomUUID(),
+          ),
         ),
       vpc: (binding) => vpc(env, binding),
     });

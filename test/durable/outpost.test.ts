@@ -100,6 +100,32 @@ describe('a target in a region', () => {
     await let_go;
   });
 
+  it('whose scrape is cut short is let go of by its outpost at once', async () => {
+    const asked = Promise.withResolvers<Request>();
+    const letGo = Promise.withResolvers<number>();
+    network(
+      (request) =>
+        new Promise((_, reject) => {
+          asked.resolve(request);
+          request.signal.addEventListener('abort', () => {
+            letGo.resolve(Date.now());
+            reject(request.signal.reason as Error);
+          });
+        }),
+    );
+    const abort = new AbortController();
+    const fetch = routesFrom(bindings, never)({ kind: 'outpost', region: 'weur', index: 0 });
+    const headers = { 'X-Prometheus-Scrape-Timeout-Seconds': '30' };
+    const answer = fetch(new Request('http://far.test:9100/metrics', { headers, signal: abort.signal }));
+    answer.catch(() => undefined);
+    // What names the question between run and outpost is not the target's.
+    expect([...(await asked.promise).headers.keys()].filter((name) => name.startsWith('narthex'))).toEqual([]);
+    const cutMs = Date.now();
+    abort.abort(new Error('others wait'));
+    await expect(answer).rejects.toThrow('others wait');
+    expect((await letGo.promise) - cutMs).toBeLessThan(5_000);
+  });
+
   it('that cannot be reached is down in the words of the network', async () => {
     network(() => Promise.reject(new Error('Network connection lost.')));
     expect((await scrape(far)).error).toBe('cannot scrape far.test:9100: Network connection lost.');

@@ -3,6 +3,7 @@ import type { ScrapeConfig } from '../../../src/config/model.ts';
 import { PLACES } from '../../../src/config/places.ts';
 import { labelsOf, NOTHING_DISCOVERED } from '../../../src/discovery/group.ts';
 import { type ResolvedTargets, resolveTargets } from '../../../src/discovery/targets.ts';
+import type { Fetch } from '../../../src/model/doors.ts';
 import { formatLabels } from '../../../src/model/labels.ts';
 import { fromOutpost, failure, timeoutMsOf } from '../../../src/scrape/reach/outposts.ts';
 import { doorOf, type Route } from '../../../src/scrape/reach/routes.ts';
@@ -126,10 +127,28 @@ test('each route has its door', async () => {
 
 describe('an outpost', () => {
   test('tells what went wrong as an answer, which becomes an error again', async () => {
-    const door = fromOutpost(async () => failure(new Error('Network connection lost.')));
+    const letGo = async (): Promise<void> => undefined;
+    const through = (fetch: Fetch): Fetch => fromOutpost({ fetch, letGo }, () => 'q');
+    const door = through(async () => failure(new Error('Network connection lost.')));
     await expect(door(new Request('http://a/'))).rejects.toThrow('Network connection lost.');
     const bad = new Response('bad', { status: 502 });
-    expect(await fromOutpost(async () => bad)(new Request('http://a/'))).toBe(bad);
+    expect(await through(async () => bad)(new Request('http://a/'))).toBe(bad);
+  });
+
+  test('is told when nobody waits for an answer any more, and not once it has answered', async () => {
+    const told: string[] = [];
+    let questions = 0;
+    const door = (fetch: Fetch): Fetch =>
+      fromOutpost({ fetch, letGo: async (question) => void told.push(question) }, () => `q${questions++}`);
+    const abort = new AbortController();
+    const cut = door(
+      ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+    )(new Request('http://a/', { signal: abort.signal }));
+    await door(async () => new Response('ok'))(new Request('http://a/', { signal: abort.signal }));
+    abort.abort(new Error('others wait'));
+    await expect(cut).rejects.toThrow('others wait');
+    expect(told).toEqual(['q0']);
   });
 
   test.each([
