@@ -1,5 +1,6 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { SIMULATED } from './test/sim/deployment/alias.ts';
 
 /** Tokens of the deployment under test: `test-<name>-token`. */
 const TOKENS = [
@@ -22,6 +23,7 @@ export default defineConfig({
           environment: 'node',
           // Files share a process and its modules: what is pure keeps nothing, and what a test stubs it puts back.
           isolate: false,
+          alias: SIMULATED,
           // Busy machines are slow; what hangs is found all the same.
           testTimeout: 30_000,
         },

@@ -1,0 +1,2 @@
+/** The configuration that is bundled at deploy: none. */
+export default '';
