@@ -410,7 +410,7 @@ export class Ingester extends ForwardingObject {
    * new begins with all of them, so that a shard that takes over series relays them from the first.
    */
   #relayAtMost(names: readonly string[]): void {
-    const have = this.#log.consumers().map(({ name }) => name);
+    const have = this.#log.consumerNames();
     const wanted = have.filter((name) => name === DIGEST || names.includes(name));
     if (names.length >= wanted.length && this.#log.lastSeq() === 0) this.#log.setConsumers([DIGEST, ...names]);
     else if (wanted.length < have.length) this.#log.setConsumers(wanted);

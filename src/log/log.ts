@@ -147,7 +147,7 @@ export class Log {
           record.exemplars ?? null,
         );
       });
-      this.truncate(nowMs);
+      this.#truncate(nowMs, { seq, samplesIn, bytesIn });
       return seq;
     });
   }
@@ -272,6 +272,11 @@ export class Log {
     return this.#sql.exec('SELECT name, cursor, state FROM consumer ORDER BY name').map(consumerOf);
   }
 
+  /** In order; what they have done is not read. */
+  consumerNames(): string[] {
+    return this.#sql.exec('SELECT name FROM consumer ORDER BY name').map((row) => row['name'] as string);
+  }
+
   /** The consumer of that name; undefined when there is none. */
   consumer(name: string): Consumer | undefined {
     return this.#find(name) ?? undefined;
@@ -299,12 +304,22 @@ export class Log {
    * What a bound takes from a consumer is counted as dropped with the bound's name.
    */
   truncate(nowMs: number): void {
-    this.#sql.transaction(() => {
-      const newest = this.#newest();
-      this.#give(nowMs, this.#before('at >= ?', nowMs - this.#limits.ageMaxMs, newest), 'log_age_limit');
+    this.#sql.transaction(() => this.#truncate(nowMs, this.#newest()));
+  }
+
+  /** Within a transaction. Looks before it acts: at nearly every append nothing goes. */
+  #truncate(nowMs: number, newest: Newest): void {
+    const oldest = this.#sql.exec(
+      'SELECT seq, at, bytes_in - length(body) AS before FROM record ORDER BY seq LIMIT 1',
+    )[0];
+    if (oldest === undefined) return;
+    const sinceMs = nowMs - this.#limits.ageMaxMs;
+    if ((oldest['at'] as number) < sinceMs)
+      this.#give(nowMs, this.#before('at >= ?', sinceMs, newest), 'log_age_limit');
+    if (newest.bytesIn - (oldest['before'] as number) > this.#limits.bytesMax) {
       this.#give(nowMs, this.#standing(newest, this.#limits.bytesMax), 'log_size_limit');
-      this.#deleteDone(newest);
-    });
+    }
+    this.#deleteDone(newest, oldest['seq'] as number);
   }
 
   /**
@@ -334,10 +349,11 @@ export class Log {
     }
   }
 
-  #deleteDone(newest: Newest): void {
-    let done = newest.seq;
-    for (const { cursor } of this.consumers()) done = Math.min(done, cursor);
-    this.#sql.exec('DELETE FROM record WHERE seq <= ?', Math.min(done, newest.seq - 1));
+  /** Deletes what all are done with, from the record `oldest` on. */
+  #deleteDone(newest: Newest, oldest = 0): void {
+    const slowest = this.#sql.exec('SELECT min(cursor) AS cursor FROM consumer')[0]?.['cursor'];
+    const done = Math.min(typeof slowest === 'number' ? slowest : newest.seq, newest.seq - 1);
+    if (done >= oldest) this.#sql.exec('DELETE FROM record WHERE seq <= ?', done);
   }
 
   /** The last seq that goes when only the newest `bytes` may stand. */
