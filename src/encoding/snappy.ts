@@ -40,10 +40,14 @@ export function snappyLength(src: Uint8Array): number {
 }
 
 /**
- * Decompresses a block into a new array that owns its buffer.
+ * Decompresses a block into `into` where that is long enough, else into a new array that owns its buffer.
  * Throws SnappyError when more than `bytesMax` bytes are announced (before taking memory), or when the block is damaged.
  */
-export function snappyUncompress(src: Uint8Array, bytesMax: number): Uint8Array<ArrayBuffer> {
+export function snappyUncompress(
+  src: Uint8Array,
+  bytesMax: number,
+  into?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   const length = snappyLength(src);
   if (length > bytesMax) {
     throw new SnappyError(`the snappy block announces ${length} B uncompressed, at most ${bytesMax} B are taken`);
@@ -51,7 +55,7 @@ export function snappyUncompress(src: Uint8Array, bytesMax: number): Uint8Array<
   if (length > src.length * EXPANSION_MAX) {
     throw new SnappyError(`the snappy block announces ${length} B, which its ${src.length} B cannot hold`);
   }
-  const dst = new Uint8Array(length);
+  const dst = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length);
   decodeElements(src, preambleLength(src), dst);
   return dst;
 }
