@@ -20,6 +20,9 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** What is remembered of series, before all of it is forgotten: some 40,000 of ten labels. */
 const BYTES_MAX = 8_000_000;
 
+/** What all that no run uses any more may remember together. */
+const KEPT_BYTES_MAX = 16_000_000;
+
 const UTF8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
@@ -47,7 +50,7 @@ export class WriteRelabeler {
   /** What its remote gets of a record, in the schema it has. Throws DecodeError or SnappyError for a record that cannot be read. */
   relabel({ schema, samples, body }: Pick<LogRecord, 'schema' | 'samples' | 'body'>): Remainder {
     if (this.#rules.length === 0) return { message: 'same', samplesDropped: 0 };
-    if (this.#bytes > BYTES_MAX) this.#forget();
+    if (this.bytes > BYTES_MAX) this.#forget();
     const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
     const symbols = this.#symbolsOf(decoded);
     const outcomes: Outcome[] = [];
@@ -57,8 +60,8 @@ export class WriteRelabeler {
     return { message: message ?? 'same', samplesDropped };
   }
 
-  /** About. */
-  get #bytes(): number {
+  /** What it remembers takes about that. */
+  get bytes(): number {
     return this.#texts.out.length * 3 + this.#texts.count * 100 + this.#outcomes.bytes;
   }
 
@@ -98,7 +101,8 @@ export class WriteRelabeler {
     let outcome = this.#outcomes.get(numbers, length);
     if (outcome === undefined) {
       outcome = this.#apply(numbers.subarray(0, length));
-      this.#outcomes.add(numbers, length, outcome);
+      // A single record may have more series than are remembered.
+      if (this.bytes <= 2 * BYTES_MAX) this.#outcomes.add(numbers, length, outcome);
     }
     return outcome;
   }
@@ -131,4 +135,23 @@ export class WriteRelabeler {
     }
     return number;
   }
+}
+
+/** By rules, those that were asked for last behind. Whatever is not there any more is found out anew. */
+const kept = new Map<string, WriteRelabeler>();
+
+/** The relabeler for rules. What it learned in a run serves the next, which else would begin with regular expressions for every series. */
+export function relabelerOf(configs: readonly RelabelConfig[]): WriteRelabeler {
+  const key = JSON.stringify(configs);
+  const relabeler = kept.get(key) ?? new WriteRelabeler(configs);
+  kept.delete(key);
+  kept.set(key, relabeler);
+  let bytes = 0;
+  for (const one of kept.values()) bytes += one.bytes;
+  for (const [other, one] of kept) {
+    if (bytes <= KEPT_BYTES_MAX || one === relabeler) break;
+    kept.delete(other);
+    bytes -= one.bytes;
+  }
+  return relabeler;
 }

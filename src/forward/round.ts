@@ -20,7 +20,7 @@ import {
 } from './deliver.ts';
 import type { LogDoor, Next } from './door.ts';
 import { MetadataOfRun } from './metadata.ts';
-import { WriteRelabeler } from './relabel.ts';
+import { relabelerOf } from './relabel.ts';
 import type { Terms } from './requests.ts';
 import { Shards } from './shards.ts';
 import { type Group, Window } from './window.ts';
@@ -79,7 +79,7 @@ function sendsMetadata(intervalMs: number, startMs: number, endMs: number): bool
 async function sendAll(remote: RemoteWriteConfig, run: Run, log: LogDoor, doors: ForwardDoors): Promise<Sender | null> {
   const { clock } = doors;
   const terms: Terms = {
-    relabeler: new WriteRelabeler(remote.writeRelabelConfigs),
+    relabeler: relabelerOf(remote.writeRelabelConfigs),
     without: { exemplars: !remote.sendExemplars, histograms: !remote.sendNativeHistograms },
     ...(remote.metadata === null ? {} : { metadata: new MetadataOfRun() }),
   };

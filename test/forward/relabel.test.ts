@@ -4,7 +4,7 @@ import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { toSchema } from '../../src/encoding/remote-write/convert.ts';
 import { DecodeError, decodeWrite, type Schema } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress, SnappyError } from '../../src/encoding/snappy.ts';
-import { WriteRelabeler } from '../../src/forward/relabel.ts';
+import { relabelerOf, WriteRelabeler } from '../../src/forward/relabel.ts';
 import { nextRequests } from '../../src/forward/requests.ts';
 import type { LogRecord } from '../../src/log/log.ts';
 import { samplesOf } from '../durable/log-reader.ts';
@@ -95,6 +95,16 @@ test('more series than are remembered are still right', () => {
       expect(it.relabel(record(series)).samplesDropped).toBe(500);
     }
   }
+});
+
+test('what rules made of series is known to the next run, and forgotten for others', () => {
+  const rules = (regex: string) => [ruleFrom({ source_labels: ['x'], regex, action: 'drop' })];
+  const first = relabelerOf(rules('.*7'));
+  expect(relabelerOf(rules('.*7'))).toBe(first);
+  const series = Array.from({ length: 10_000 }, (_, i): [string, string] => ['a', String(i)]);
+  for (let i = 0; i < 8; i++) relabelerOf(rules(`.*${i}.`)).relabel(record(series));
+  expect(relabelerOf(rules('.*7.'))).toBe(relabelerOf(rules('.*7.')));
+  expect(relabelerOf(rules('.*7'))).not.toBe(first);
 });
 
 describe('requests of relabelled records', () => {
