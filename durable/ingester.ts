@@ -47,6 +47,7 @@ const KNOWN = new Keepers(32 * 1024 * 1024);
 /** Bodies read at once for a digest. A batch is many such pieces: a series costs the same for one sample of it as for many. */
 const DIGEST_READ_BYTES = 1_000_000;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+const MESSAGE_BYTES_MOSTLY = 2 * 1024 * 1024;
 /** A record waits at most this long for its digest … */
 const DIGEST_AFTER_MS = 5 * 60 * 1000;
 /** … a little while when the shelf is empty, so that a range is seen filling from its beginning … */
@@ -231,6 +232,8 @@ export class Ingester extends ForwardingObject {
     const known = KNOWN.take(this.#keeper) ?? new Known(Math.random() * 2 ** 32);
     known.forgetClosed(generation, this.#watermark());
     const digest = new Digest(DIGEST_LIMITS, known, segments + 1);
+    // Nearly all messages fit: memory that is new for each of them costs a tenth of the digest.
+    const room = new Uint8Array(MESSAGE_BYTES_MOSTLY);
     let seq = cursor;
     let sent = 0;
     let unreadable = 0;
@@ -242,7 +245,7 @@ export class Ingester extends ForwardingObject {
         full = !digest.hasRoomFor(record.samples);
         if (full) break;
         try {
-          digest.add(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX));
+          digest.add(record.schema, snappyUncompress(record.body, MESSAGE_BYTES_MAX, room));
           sent += record.samples;
           highestMs = Math.max(highestMs, record.maxT);
         } catch (error) {

@@ -27,6 +27,11 @@ export class Interner {
     return this.#bytes.items;
   }
 
+  /** Where each one ends, exclusive, which is where the next begins. Valid until the next intern(). */
+  get ends(): Uint32Array {
+    return this.#ends.items;
+  }
+
   start(id: number): number {
     return id === 0 ? 0 : this.#ends.items[id - 1]!;
   }
@@ -43,7 +48,7 @@ export class Interner {
     let slot = hash & mask;
     for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
       const id = this.#slots[slot]! - 1;
-      if (this.#hashes.items[id] === hash && this.#isSame(id, from, start, end)) return id;
+      if (this.#hashes.items[id] === hash && this.is(id, from, start, end)) return id;
     }
     const id = this.count;
     this.#slots[slot] = id + 1;
@@ -54,7 +59,8 @@ export class Interner {
     return id;
   }
 
-  #isSame(id: number, from: Uint8Array, start: number, end: number): boolean {
+  /** Whether bytes [start, end) of `from` are string `id`. */
+  is(id: number, from: Uint8Array, start: number, end: number): boolean {
     const at = this.start(id);
     if (this.end(id) - at !== end - start) return false;
     const bytes = this.#bytes.items;

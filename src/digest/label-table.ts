@@ -55,27 +55,33 @@ export class LabelTable {
     return this.#texts.intern(text, 0, at);
   }
 
-  /** Whether label `id` stands as a field of a TimeSeries at `at`; returns where it ends, or -1. Also -1 when it stands there spelled otherwise. */
-  endAt(id: number, message: DataView, at: number, end: number): number {
-    const texts = this.#texts;
-    let from = texts.start(id);
-    const size = texts.end(id) - from;
-    let place = at + 2;
-    if (size < 0x80) {
-      if (place + size > end || message.getUint16(at) !== ((NAME << 8) | size)) return -1;
-    } else {
-      place++;
-      if (size >= 0x4000 || place + size > end) return -1;
-      if (message.getUint8(at) !== NAME || message.getUint16(at + 1) !== ((((size & 0x7f) | 0x80) << 8) | (size >>> 7)))
-        return -1;
-    }
+  /**
+   * Where the last of labels `ids[from]` to `ids[to]` (exclusive) ends, when they stand as fields of a TimeSeries from `start` on; else -1. Also -1
+   * when one stands there spelled otherwise.
+   */
+  endOf(ids: Uint32Array, from: number, to: number, message: DataView, start: number, end: number): number {
+    const { ends } = this.#texts;
     const view = this.#view;
-    const stop = place + size;
-    // A label takes four bytes at least; the last word may overlap the one before.
-    for (; place < stop - 4; place += 4, from += 4) {
-      if (message.getInt32(place) !== view.getInt32(from)) return -1;
+    let at = start;
+    for (let i = from; i < to; i++) {
+      const id = ids[i]!;
+      let text = id === 0 ? 0 : ends[id - 1]!;
+      const size = ends[id]! - text;
+      if (size < 0x80) {
+        if (at + 2 + size > end || message.getUint16(at) !== ((NAME << 8) | size)) return -1;
+        at += 2;
+      } else {
+        if (size >= 0x4000 || at + 3 + size > end || message.getUint8(at) !== NAME) return -1;
+        if (message.getUint16(at + 1) !== ((((size & 0x7f) | 0x80) << 8) | (size >>> 7))) return -1;
+        at += 3;
+      }
+      // A label takes four bytes at least; the last word may overlap the one before.
+      const last = at + size - 4;
+      for (; at < last; at += 4, text += 4) if (message.getInt32(at, true) !== view.getInt32(text, true)) return -1;
+      if (message.getInt32(last, true) !== view.getInt32(text + last - at, true)) return -1;
+      at = last + 4;
     }
-    return message.getInt32(stop - 4) === view.getInt32(from - place + stop - 4) ? stop : -1;
+    return at;
   }
 
   /** Whether label `id` has this name and value. */

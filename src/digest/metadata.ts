@@ -27,6 +27,8 @@ export class Said {
   readonly #texts = new Interner();
   readonly #tuples = new TupleInterner(0);
   readonly #tuple = new Uint32Array(4);
+  /** By series: the tuple that was said with it last, from 1 on. Comparing with that is cheaper than hashes. */
+  #saidOf = new Uint32Array(1024);
   /** Of the message at hand, by the symbol of a metric's name: the series that said something of it last, from 1 on. */
   #saidBy = new Uint32Array(1024);
   readonly #families = new Map<string, FamilyMetadata>();
@@ -37,8 +39,9 @@ export class Said {
     return [...this.#families.values()];
   }
 
-  add(decoded: Decoded): void {
-    if (decoded.schema === 2) this.#series(decoded);
+  /** `ids` tell series of several messages apart, where they have samples. */
+  add(decoded: Decoded, ids: Uint32Array): void {
+    if (decoded.schema === 2) this.#series(decoded, ids);
     else if (decoded.metadataCount > 0) this.#beside(decoded);
   }
 
@@ -48,7 +51,7 @@ export class Said {
   }
 
   /** Most series say what one before them in the message said of the same metric: that is not looked up again. */
-  #series(decoded: Decoded): void {
+  #series(decoded: Decoded, ids: Uint32Array): void {
     const { metadataType, helpRef, unitRef, nameRef, valueRef, labelEnd, bad, symbolCount } = decoded;
     if (symbolCount > this.#saidBy.length) this.#saidBy = new Uint32Array(2 * symbolCount);
     const saidBy = this.#saidBy.fill(0, 0, symbolCount);
@@ -69,7 +72,7 @@ export class Said {
           const before = saidBy[name]! - 1;
           if (before < 0 || metadataType[before] !== type || helpRef[before] !== help || unitRef[before] !== unit) {
             saidBy[name] = s + 1;
-            this.#symbols(decoded, name, type, help, unit);
+            this.#symbols(decoded, ids[s] ?? 0, name, type, help, unit);
           }
         }
       }
@@ -77,7 +80,10 @@ export class Said {
     }
   }
 
-  #symbols({ message, symbolStart, symbolEnd }: Decoded, name: number, type: number, help: number, unit: number): void {
+  #symbols(decoded: Decoded, series: number, name: number, type: number, help: number, unit: number): void {
+    const { message, symbolStart, symbolEnd } = decoded;
+    const last = this.#saidOf[series] ?? 0;
+    if (last > 0 && this.#isTuple(last - 1, decoded, name, type, help, unit)) return;
     const id = (ref: number): number => this.#texts.intern(message, symbolStart[ref]!, symbolEnd[ref]!);
     const tuple = this.#tuple;
     tuple[0] = id(name);
@@ -85,10 +91,25 @@ export class Said {
     tuple[2] = id(help);
     tuple[3] = id(unit);
     const before = this.#tuples.count;
-    if (this.#tuples.intern(tuple, 4) < before) return;
+    const said = this.#tuples.intern(tuple, 4);
+    if (series >= this.#saidOf.length) {
+      const saidOf = new Uint32Array(2 * series);
+      saidOf.set(this.#saidOf);
+      this.#saidOf = saidOf;
+    }
+    this.#saidOf[series] = said + 1;
+    if (said < before) return;
     const text = (ref: number): string => textOf(message, symbolStart[ref]!, symbolEnd[ref]!);
     const typeName = metricType(type);
     this.#add({ metric: familyName(text(name), typeName), type: typeName, help: text(help), unit: text(unit) });
+  }
+
+  #isTuple(said: number, decoded: Decoded, name: number, type: number, help: number, unit: number): boolean {
+    const { message, symbolStart, symbolEnd } = decoded;
+    const { items } = this.#tuples;
+    const at = this.#tuples.start(said);
+    const is = (id: number, ref: number): boolean => this.#texts.is(id, message, symbolStart[ref]!, symbolEnd[ref]!);
+    return items[at + 1] === type && is(items[at]!, name) && is(items[at + 2]!, help) && is(items[at + 3]!, unit);
   }
 
   #add(family: FamilyMetadata): void {

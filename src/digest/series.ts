@@ -86,14 +86,10 @@ export class SeriesTable implements SeriesReader {
     const spelling = this.#expected();
     if (spelling === NOWHERE) return -1;
     const spellings = this.#spellings;
-    const labels = this.#labels;
-    const { items } = spellings;
     const view = this.#view;
-    let at = start;
-    for (let i = spellings.start(spelling), stop = spellings.end(spelling); i < stop; i++) {
-      at = labels.endAt(items[i]!, view, at, end);
-      if (at < 0) return -1;
-    }
+    const [from, to] = [spellings.start(spelling), spellings.end(spelling)];
+    const at = this.#labels.endOf(spellings.items, from, to, view, start, end);
+    if (at < 0) return -1;
     if (at < end && view.getUint8(at) === LABEL) return -1;
     this.#found(series, spelling);
     return at;
@@ -199,7 +195,7 @@ export class SeriesTable implements SeriesReader {
       if (
         before !== NOWHERE &&
         start >= 0 &&
-        labels.endAt(before, this.#view, start, message.length) === valueEnd[label]
+        labels.endOf(spelled, i, i + 1, this.#view, start, message.length) === valueEnd[label]
       )
         continue;
       spelled[i] = labels.intern(message, nameStart[label]!, nameEnd[label]!, valueStart[label]!, valueEnd[label]!);

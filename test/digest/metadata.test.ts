@@ -33,6 +33,9 @@ function message2(all: readonly (readonly [name: string, type: number, help: str
   return v2.encode({ symbols, timeseries });
 }
 
+/** Of 1.0, whose metadata is beside the series. */
+const NO_IDS = new Uint32Array(0);
+
 describe('what is said', () => {
   it('in series and beside them is gathered once, by family', () => {
     const digest = new Digest({ samplesMax: 1000, partBytesMax: 1 << 18 });
@@ -70,12 +73,12 @@ describe('what is said', () => {
 
   it('of too many, or in too many words, is counted', () => {
     const said = new Said();
-    const add = (message: Uint8Array): void => said.add(decodeWrite(1, message));
+    const add = (message: Uint8Array): void => said.add(decodeWrite(1, message), NO_IDS);
     add(v1.encode({ metadata: Array.from({ length: FAMILIES_MAX }, (_, i) => ({ metricFamilyName: `m${i}` })) }));
     add(v1.encode({ metadata: [{ metricFamilyName: 'm1' }, { metricFamilyName: 'new' }] }));
     expect([said.families().length, said.leftOut]).toEqual([FAMILIES_MAX, 1]);
     const wordy = new Said();
-    wordy.add(decodeWrite(1, v1.encode({ metadata: [{ metricFamilyName: 'w', help: 'x'.repeat(9000) }] })));
+    wordy.add(decodeWrite(1, v1.encode({ metadata: [{ metricFamilyName: 'w', help: 'x'.repeat(9000) }] })), NO_IDS);
     expect([wordy.families().length, wordy.leftOut]).toEqual([0, 1]);
   });
 
