@@ -12,13 +12,18 @@ import { inOrderOfChanges } from '../../src/forward/changes.ts';
 import type { Sender } from '../../src/forward/deliver.ts';
 import { forwardRound } from '../../src/forward/round.ts';
 import { Connections } from '../../src/scrape/reach/connections.ts';
+import type { Schema } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { RANGE_MS } from '../../src/model/sample.ts';
 import { accept, type Accepted } from '../../src/receive/accept.ts';
 import { FAILOVER_MS } from '../../src/receive/ha.ts';
 import { DEFAULT_RECEIVE_LIMITS, DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
 import { PLACEMENT_DELAY_MS, shardsAt } from '../../src/receive/shards.ts';
+import { handleWrite, type WriteDeps } from '../../src/receive/write.ts';
 import worker from '../../src/worker.ts';
+import { encode, sample, type TestSeries } from '../digest/messages.ts';
+import { Rng } from '../encoding/damage.ts';
+import { Receiver } from '../receive/receiver.ts';
 import { asleep } from './asleep.ts';
 import { samplesOfBlock } from './blocks-reader.ts';
 import { samplesOf } from './log-reader.ts';
@@ -292,4 +297,109 @@ it('a shard that takes nothing makes the request come again; then it is stored w
     samples += ranges.reduce((sum, range) => sum + range.samples, 0);
   }
   expect(samples).toBe(TARGETS + parts[1]!.samples);
+});
+
+describe('a sender that goes on until it is taken', () => {
+  /** What becomes of a part of a request that is appended to a shard. */
+  type Fate = 'taken' | 'refused with 429' | 'refused with 503' | 'lost before' | 'kept, and then lost';
+  const FATES: readonly Fate[] = ['refused with 429', 'refused with 503', 'lost before', 'kept, and then lost'];
+  const SAMPLES_MAX = 3;
+
+  /** A request of some targets, perhaps with a series in it that no shard may have. */
+  function message(schema: Schema, t: number, targets: readonly number[], bad: boolean): Uint8Array {
+    const samples = Array.from({ length: SAMPLES_MAX }, (_, i) => sample(t + i, i));
+    const series = targets.map((i): TestSeries => {
+      const labels = [['__name__', 'up'] as const, ['instance', `host${i}`] as const, ['job', 'web'] as const];
+      return { labels, samples };
+    });
+    return encode({ schema, series: bad ? [...series, { labels: [['no', 'name']], samples }] : series });
+  }
+
+  it.each([1, 2] as const)(
+    'has everything stored once, whichever shards refuse or die on the way: %i.0, and is told what is kept',
+    async (schema) => {
+      const tenant = `stubborn-${schema}`;
+      const rng = new Rng(schema);
+      await director(bindings).enlist(R0 - PLACEMENT_DELAY_MS, tenant, 3);
+      const receiver = new Receiver();
+      let fates: Fate[] = [];
+      let kept = 0;
+      const deps: WriteDeps = {
+        ...receiver.deps(),
+        nowMs: R0,
+        shards: () => 3,
+        append: async (to, records, { shard }) => {
+          const fate = fates[shard]!;
+          const samples = records.reduce((sum, record) => sum + record.samples, 0);
+          if (fate === 'refused with 429')
+            return { ok: false, status: 429, retryAfterS: 2 + shard, message: 'too fast' };
+          if (fate === 'refused with 503') return { ok: false, status: 503, retryAfterS: 2 + shard, message: 'full' };
+          if (fate === 'lost before') throw new Error('Durable Object reset');
+          const stub = ingester(bindings, to, shard);
+          const terms = { limits: DEFAULT_SHARD_LIMITS, hashes: null, replica: null, relay: [] };
+          const result = await asleep(stub, async () => await stub.append(R0, records, terms));
+          if (fate === 'kept, and then lost') throw new Error('Network connection lost');
+          kept += samples;
+          return result;
+        },
+      };
+      const sent = new Map<string, number>();
+      let asked = 0;
+      const seen = new Set<string>();
+      for (let n = 0; n < 25; n++) {
+        const targets = Array.from({ length: TARGETS }, (_, i) => i).filter(() => rng.below(8) === 0);
+        const bad = n % 5 === 4;
+        const t = R0 + n * 1000;
+        const body = snappyCompress(message(schema, t, targets, bad));
+        for (const i of targets) {
+          for (let k = 0; k < SAMPLES_MAX; k++) sent.set(`host${i} ${t + k}`, k);
+        }
+        for (let attempt = 0; ; attempt++) {
+          fates = [0, 1, 2].map(() => (attempt < 4 && rng.below(3) === 0 ? FATES[rng.below(4)]! : 'taken'));
+          kept = 0;
+          const type = schema === 1 ? '' : ';proto=io.prometheus.write.v2.Request';
+          const headers = { 'Content-Encoding': 'snappy', 'Content-Type': `application/x-protobuf${type}` };
+          const answer = await handleWrite(
+            new Request('http://narthex/api/v1/write', { method: 'POST', headers, body }),
+            tenant,
+            deps,
+          );
+          asked++;
+          const text = await answer.text();
+          const written = answer.headers.get('X-Prometheus-Remote-Write-Samples-Written');
+          // Exact: of what was lost on the way nobody knows, and nothing is claimed.
+          expect(written).toBe(schema === 1 ? null : String(kept));
+          seen.add(String(answer.status));
+          if (answer.status === 429 || answer.status === 503) {
+            expect(Number(answer.headers.get('Retry-After'))).toBeGreaterThanOrEqual(2);
+            if (kept > 0) expect(text).toMatch(/of the \d shards .* did not take their part/);
+            continue;
+          }
+          expect(answer.status, text).toBe(bad ? 400 : 204);
+          expect(kept).toBe(targets.length * SAMPLES_MAX);
+          break;
+        }
+      }
+      expect(asked).toBeGreaterThan(40);
+      expect([...seen].sort()).toEqual(['204', '400', '429', '503']);
+      // Refused series are counted once, however often the request came.
+      expect(receiver.counts['refused_series:no_metric_name']).toBe(5);
+      const { shards } = (await tenants(bindings)).get(tenant)!;
+      for (const stub of shards) {
+        while ((await asleep(stub, async () => await stub.digest(R0, Infinity))).more) continue;
+      }
+      await cutAll(tenant, R0 + RANGE_MS + 31 * MINUTE);
+      const blocks = await catalogue(bindings, tenant).blocks();
+      const stored = await merged(blocks.map(({ ulid }) => `blocks/${tenant}/${ulid}/`));
+      expect(new Map([...stored].map(([key, values]) => [key, values.join()]))).toEqual(
+        new Map([...sent].map(([key, value]) => [key, String(value)])),
+      );
+      // in = stored + what came again.
+      const reports = await Promise.all(shards.map((stub, shard) => stub.report(R0, tenant, shard)));
+      const sum = (of: (report: (typeof reports)[number]) => number): number =>
+        reports.reduce((total, report) => total + of(report), 0);
+      expect(sum(({ log }) => log.samplesIn)).toBe(stored.size + sum(({ samplesDuplicate }) => samplesDuplicate));
+      expect(sum(({ samplesConflicting }) => samplesConflicting)).toBe(0);
+    },
+  );
 });
