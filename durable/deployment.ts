@@ -4,6 +4,7 @@ import type { BucketDoor } from '../src/compact/doors.ts';
 import { contentsKey, isSnapshotName, makeItem, planSnapshot, type SnapshotContents } from '../src/compact/snapshot.ts';
 import { toOtlpConfig } from '../src/config/otlp.ts';
 import type { Config, OtlpConfig } from '../src/config/model.ts';
+import { selectExemplars, type SeriesExemplars } from '../src/digest/exemplar-ring.ts';
 import { kindOf } from '../src/discovery/kinds.ts';
 import { type ResolvedTargets, resolveTargets } from '../src/discovery/targets.ts';
 import { shardsMax, shardsMin } from '../src/forward/shards.ts';
@@ -18,6 +19,7 @@ import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
+import type { Labels } from '../src/model/labels.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
 import type { TargetsMetadata } from '../src/scrape/page/metadata.ts';
 import type { AgentReport } from './agent.ts';
@@ -67,6 +69,7 @@ export function services(env: Env, nowMs: number): Services {
     },
     targetMetadata: (keys, metric) => targetMetadata(env, keys, metric),
     metadata: (tenant, metric) => metadata(env, tenant, metric),
+    exemplars: (...asked) => exemplars(env, ...asked),
     rewind: (name, sinceMs) => rewind(env, name, sinceMs),
     limitProblems: async () => [
       ...(await limitProblems(env)),
@@ -164,6 +167,19 @@ async function metadata(env: Env, tenant: string, metric: string | null): Promis
   const shards = (await tenants(env)).get(tenant)?.shards ?? [];
   const received = await Promise.all(shards.map((shard) => shard.metadata(metric)));
   return [...received.flat(), ...(await scrapedMetadata(env, tenant, metric))];
+}
+
+/** One shard's at a time, for each may have 16 MB of them. */
+async function* exemplars(
+  env: Env,
+  tenant: string,
+  startMs: number,
+  endMs: number,
+  matches: (labels: Labels) => boolean,
+): AsyncGenerator<SeriesExemplars[]> {
+  for (const shard of (await tenants(env)).get(tenant)?.shards ?? []) {
+    yield selectExemplars(await shard.exemplars(startMs, endMs), startMs, endMs, matches);
+  }
 }
 
 /** What scrapes know belongs to the default tenant, who scrapes. */

@@ -44,6 +44,8 @@ export const ACCESS = {
   'GET /api/v1/scrape_pools': read,
   'GET /api/v1/scrape_pools/config': readDeployment,
   'GET /api/v1/metadata': read,
+  'GET /api/v1/query_exemplars': read,
+  'POST /api/v1/query_exemplars': read,
   'GET /api/v1/features': read,
   'GET /api/v1/status/config': readDeployment,
   'GET /api/v1/status/buildinfo': read,
@@ -61,7 +63,6 @@ export const ACCESS = {
   // Prometheus' own API that needs a query engine: answered, so that a Grafana pointed here learns why.
   'ALL /api/v1/query': read,
   'ALL /api/v1/query_range': read,
-  'ALL /api/v1/query_exemplars': read,
   'ALL /api/v1/format_query': read,
   'ALL /api/v1/parse_query': read,
   'ALL /api/v1/series': read,

@@ -16,6 +16,7 @@ import { methodsAt, visibleTo, type Route } from './access.ts';
 import { isOpen, type Caller } from './auth.ts';
 import { readBody } from './body.ts';
 import { failure, success, text } from './envelope.ts';
+import { exemplarsData } from './exemplars.ts';
 import { type Exposition, EXPOSITION_TYPE } from './exposition.ts';
 import { timestamp } from './humanise.ts';
 import type { Memory } from './memory.ts';
@@ -27,7 +28,7 @@ import { renderRelabelPage } from './page/relabel-page.tsx';
 import { selectionOf } from './page/selection.ts';
 import { pageAnswer } from './page/shell.tsx';
 import { renderTargetsPage } from './page/targets-page.tsx';
-import { BadData, wholeParam } from './params.ts';
+import { BadData, timeOf, wholeParam } from './params.ts';
 import { labelsParam, relabelStepsData } from './relabel-steps.ts';
 import { features, flags, runtimeInfo } from './server-info.ts';
 import type { AppEnv, Services } from './services.ts';
@@ -37,6 +38,7 @@ import { parseTokens } from './tokens.ts';
 type C = Context<{ Bindings: AppEnv }>;
 export type Handler = (c: C, caller: Caller, memory: Memory) => Response | Promise<Response>;
 
+const FORM_BYTES_MAX = 64 * 1024;
 const BLOCK_FILE = /^(meta\.json|index|chunks\/\d{6})$/;
 const CONFIG_FILE = 'prometheus.yml';
 
@@ -144,6 +146,17 @@ const metadata: Handler = async (c, caller) => {
   const limitPerMetric = wholeParam('limit_per_metric', c.req.query('limit_per_metric'));
   const families = await c.env.services.metadata(caller.tenant, c.req.query('metric') || null);
   return success(metricMetadataData(families, limit, limitPerMetric));
+};
+
+/** A form counts above the query of the URL, as in Prometheus. */
+const exemplars: Handler = async (c, caller) => {
+  const params = new URL(c.req.url).searchParams;
+  if (c.req.method === 'POST') {
+    const body = await readBody(c.req.raw, FORM_BYTES_MAX);
+    if (body === null) throw new BadData(`a form may have ${FORM_BYTES_MAX} bytes`);
+    for (const [name, value] of new URLSearchParams(new TextDecoder().decode(body))) params.set(name, value);
+  }
+  return success(await exemplarsData(caller.tenant, c.env.services, params));
 };
 
 const scrapePools: Handler = async (c, caller, memory) => {
@@ -263,8 +276,9 @@ function withFiles(json: string): { config: string; files: ConfigFile[] } {
 
 const rewind: Handler = async (c, _caller, memory) => {
   const name = c.req.query('name') ?? '';
-  const sinceMs = timeOf(c.req.query('to') ?? '');
-  if (name === '' || sinceMs === undefined)
+  const to = c.req.query('to') ?? '';
+  const sinceMs = timeOf(to);
+  if (name === '' || (to !== 'beginning' && (sinceMs === null || sinceMs < 0)))
     return failure(
       c.req.path,
       400,
@@ -281,17 +295,6 @@ const rewind: Handler = async (c, _caller, memory) => {
     );
   return success({ records: rewound.records, samples: rewound.samples });
 };
-
-/** Unix ms; null for the beginning, undefined for what is no time. */
-function timeOf(text: string): number | null | undefined {
-  if (text === 'beginning') return null;
-  const ms = /^\d{1,11}(\.\d+)?$/.test(text)
-    ? Number(text) * 1000
-    : /^\d{4}-\d\d-\d\dT/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
-  return Number.isNaN(ms) ? undefined : ms;
-}
 
 const snapshot: Handler = async (c, caller, memory) => {
   const name = c.req.query('name') ?? null;
@@ -371,6 +374,8 @@ export const HANDLERS: Record<Route, Handler> = {
   'GET /api/v1/scrape_pools': scrapePools,
   'GET /api/v1/scrape_pools/config': scrapePoolConfig,
   'GET /api/v1/metadata': metadata,
+  'GET /api/v1/query_exemplars': exemplars,
+  'POST /api/v1/query_exemplars': exemplars,
   'GET /api/v1/features': showFeatures,
   'GET /api/v1/status/config': config,
   'GET /api/v1/status/buildinfo': buildinfo,
@@ -387,7 +392,6 @@ export const HANDLERS: Record<Route, Handler> = {
   'GET /api/v1/admin/tsdb/blocks/:ulid/:file{.+}': blockFile,
   'ALL /api/v1/query': unavailable,
   'ALL /api/v1/query_range': unavailable,
-  'ALL /api/v1/query_exemplars': unavailable,
   'ALL /api/v1/format_query': unavailable,
   'ALL /api/v1/parse_query': unavailable,
   'ALL /api/v1/series': unavailable,

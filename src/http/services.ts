@@ -6,6 +6,8 @@
 import type { ConfigFile } from '../config/files.ts';
 import type { ConfigVersion, RelabelConfig } from '../config/model.ts';
 import type { Problem } from '../config/problems.ts';
+import type { SeriesExemplars } from '../digest/exemplar-ring.ts';
+import type { Labels } from '../model/labels.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
 import type { TargetsMetadata } from '../scrape/page/metadata.ts';
 import type { SystemStatus } from './status.ts';
@@ -41,6 +43,13 @@ export interface Services {
   targetMetadata(keys: readonly string[], metric: string | null): Promise<TargetsMetadata>;
   /** What is known of the metrics of a tenant: the one door for all that know some. */
   metadata(tenant: string, metric: string | null): Promise<readonly FamilyMetadata[]>;
+  /** The exemplars that a tenant sent, from `startMs` to `endMs` (Unix ms, both inclusive), of series that match; shard by shard, as they are digested. */
+  exemplars(
+    tenant: string,
+    startMs: number,
+    endMs: number,
+    matches: (labels: Labels) => boolean,
+  ): AsyncIterable<readonly SeriesExemplars[]>;
   /** `files` are those that came with it for `scrape_config_files`; without any, those in the bucket are taken. */
   pushConfig(text: string, source: 'bucket' | 'start --config', files: readonly ConfigFile[]): Promise<Pushed>;
   reload(): Promise<Reloaded>;

@@ -2,7 +2,6 @@ import { createExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
 import { type Env, ingester } from '../../durable/env.ts';
-import { selectExemplars } from '../../src/digest/exemplar-ring.ts';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import worker from '../../src/worker.ts';
@@ -70,21 +69,22 @@ it('what is said of metrics, and exemplars, are kept for a tenant, asleep too', 
     jobs_total: [{ type: 'counter', unit: 'jobs', help: 'Jobs.' }],
     up: [{ type: 'gauge', unit: '', help: '' }],
   });
-  const bodies = await asleep(stub, async () => await stub.exemplars(NOW + 1, NOW + 2));
-  const found = selectExemplars(bodies, NOW + 1, NOW + 2, (labels) => labels.some(({ value }) => value === 'j'));
-  expect(found).toEqual([
+  const exemplars = async (query: string): Promise<unknown> => {
+    const params = new URLSearchParams({ query, start: String((NOW + 1) / 1000), end: String((NOW + 2) / 1000) });
+    const { data } = await (await call(`/api/v1/query_exemplars?${params}`)).json<{ data: unknown }>();
+    return data;
+  };
+  expect(await asleep(stub, () => exemplars('jobs_total{job=~"j|k"}'))).toEqual([
     {
-      labels: [
-        { name: '__name__', value: 'jobs_total' },
-        { name: 'job', value: 'j' },
-      ],
+      seriesLabels: { __name__: 'jobs_total', job: 'j' },
       exemplars: [1, 2].map((i) => ({
-        labels: [{ name: 'trace_id', value: `t${NOW + i}` }],
-        t: NOW + i,
-        value: 1,
+        labels: { trace_id: `t${NOW + i}` },
+        value: '1',
+        timestamp: (NOW + i) / 1000,
       })),
     },
   ]);
+  expect(await exemplars('jobs_total{job!="j"}')).toEqual([]);
   expect(await stub.report(NOW, 'acme', 0)).toMatchObject({
     metadataFamilies: 2,
     metadataLeftOut: 0,

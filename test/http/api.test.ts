@@ -294,3 +294,80 @@ describe('what a server tells of itself', () => {
     expect((await ask('HEAD', '/-/ready')).status).toBe(200);
   });
 });
+
+describe('exemplars', () => {
+  const T = 1_700_000_000_123;
+  const labels = (value: string) => [
+    { name: '__name__', value: 'jobs_total' },
+    { name: 'job', value },
+  ];
+  const exemplar = (t: number, value: number) => ({ labels: [{ name: 'trace_id', value: `t${t}` }], t, value });
+  const asked: unknown[] = [];
+  const services: Partial<Services> = {
+    exemplars: async function* (tenant, startMs, endMs, matches) {
+      asked.push([tenant, startMs, endMs]);
+      const shards = [
+        [
+          { labels: labels('b'), exemplars: [exemplar(T + 2, 1.5), exemplar(T + 4, Infinity)] },
+          { labels: labels('a'), exemplars: [exemplar(T, -0)] },
+        ],
+        [{ labels: labels('b'), exemplars: [exemplar(T + 3, NaN)] }],
+      ];
+      for (const shard of shards) yield shard.filter((series) => matches(series.labels));
+    },
+  };
+  const said = (t: number, value: string) => ({ labels: { trace_id: `t${t}` }, value, timestamp: t / 1000 });
+
+  it('of a selector, from all shards, as Prometheus says them', async () => {
+    const { ask, data } = start(services);
+    const b = {
+      seriesLabels: { __name__: 'jobs_total', job: 'b' },
+      exemplars: [said(T + 2, '1.5'), said(T + 3, 'NaN'), said(T + 4, '+Inf')],
+    };
+    expect(await data('/api/v1/query_exemplars?query=jobs_total')).toEqual([
+      { seriesLabels: { __name__: 'jobs_total', job: 'a' }, exemplars: [said(T, '-0')] },
+      b,
+    ]);
+    asked.length = 0;
+    const params = new URLSearchParams({ query: '{job=~"b|c"}', start: '1700000000.123', end: '2023-11-14T22:13:21Z' });
+    expect(await data(`/api/v1/query_exemplars?${params}`)).toEqual([b]);
+    const posted = await ask('POST', '/api/v1/query_exemplars?query=none', {
+      body: String(params),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
+    expect((await body(posted)).data).toEqual([b]);
+    expect(asked).toEqual([
+      ['anonymous', T, 1_700_000_001_000],
+      ['anonymous', T, 1_700_000_001_000],
+    ]);
+  });
+
+  it('of what is no selector, or no time, is an error that says so', async () => {
+    const { ask } = start(services);
+    const error = async (params: Record<string, string>): Promise<unknown> => {
+      const answer = await ask('GET', `/api/v1/query_exemplars?${String(new URLSearchParams(params))}`);
+      return [answer.status, (await body(answer)).error];
+    };
+    expect(await error({ query: 'rate(jobs_total[5m])' })).toEqual([
+      400,
+      expect.stringMatching(/^invalid parameter "query": 1:5: parse error: .*must be one selector/),
+    ]);
+    expect(await error({ query: 'a', start: 'x' })).toEqual([
+      400,
+      'invalid parameter "start": cannot parse "x" to a valid timestamp',
+    ]);
+    expect(await error({ query: 'a', start: '2', end: '1' })).toEqual([
+      400,
+      'end timestamp must not be before start timestamp',
+    ]);
+    const many = Array.from({ length: 50_001 }, (_, i) => exemplar(i, 1));
+    const full = start({
+      exemplars: async function* () {
+        yield [{ labels: labels('a'), exemplars: many }];
+        yield [{ labels: labels('b'), exemplars: many }];
+      },
+    });
+    const answer = await full.ask('GET', '/api/v1/query_exemplars?query=a');
+    expect([answer.status, (await body(answer)).error]).toEqual([400, expect.stringMatching(/^more than 100000/)]);
+  });
+});

@@ -202,6 +202,7 @@ export function fakeServices(status: SystemStatus = system(), over: Partial<Serv
     relabelConfigs: () => Promise.resolve([]),
     targetMetadata: () => Promise.resolve({ families: [], of: {} }),
     metadata: () => Promise.resolve([]),
+    exemplars: async function* () {},
     pushConfig: (_text, source) =>
       Promise.resolve({ ok: true, version: { ...version, source, version: 4 }, warnings: [] }),
     rewind: () => Promise.resolve({ logs: 1, records: 2, samples: 30 }),
