@@ -4,7 +4,10 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { snappyCompress } from '../../src/encoding/snappy.ts';
+import { Digest } from '../../src/digest/digest.ts';
+import { PartCursor } from '../../src/digest/segment.ts';
+import { snappyCompress, snappyUncompress } from '../../src/encoding/snappy.ts';
+import { labelsFromBytes } from '../../src/model/label-bytes.ts';
 import { hexOf, STALE } from '../encoding/remote-write/cases.ts';
 import { bits, double, v1, v2 } from '../encoding/remote-write/oracle.ts';
 import { message1, message2, NOW, type Outcome, Receiver, series1, series2 } from './receiver.ts';
@@ -392,6 +395,114 @@ const rules: readonly Rule[] = [
       expect((await receiver.send(2, message2(series2('a', { labels: [name, ['http.größe', 'x']] })))).status).toBe(
         204,
       );
+    },
+  ],
+  [
+    '2.0 sorted labels',
+    'MUST',
+    'label names are sorted, and no value is empty: what a sender got wrong there is put right when it is stored',
+    async (receiver) => {
+      const labels = [
+        ['job', 'x'],
+        ['__name__', 'a'],
+        ['none', ''],
+      ] as const;
+      expect((await receiver.send(2, message2(series2('a', { labels })))).status).toBe(204);
+      expect((await receiver.send(2, message2(series2('a', { labels: [['__name__', '']] })))).status).toBe(400);
+      const digest = new Digest({ samplesMax: 10, partBytesMax: 1 << 18 });
+      for (const { schema, body } of receiver.records) digest.add(schema, snappyUncompress(body, 1 << 20));
+      const part = new PartCursor(digest.finish().segments[0]!.parts[0]!);
+      part.next();
+      expect(labelsFromBytes(part.bytes, part.labelsStart, part.labelsEnd)).toEqual([
+        { name: '__name__', value: 'a' },
+        { name: 'job', value: 'x' },
+      ]);
+    },
+  ],
+  [
+    '2.0 references',
+    'MUST',
+    'references of metadata and exemplars lead to symbols too, and those of exemplars come in pairs',
+    async (receiver) => {
+      const exemplar = { value: double(1), timestamp: NOW };
+      const samples = [{ value: double(1), timestamp: NOW }];
+      const wrong = [
+        { metadata: { type: 1, helpRef: 9, unitRef: 0 } },
+        { metadata: { type: 1, helpRef: 0, unitRef: 9 } },
+        { exemplars: [{ ...exemplar, labelsRefs: [1, 9] }] },
+        { exemplars: [{ ...exemplar, labelsRefs: [1] }] },
+      ];
+      for (const more of wrong) {
+        const timeseries = [{ labelsRefs: [1, 2], samples, ...more }];
+        const { status, text } = await receiver.send(2, v2.encode({ symbols: ['', '__name__', 'a'], timeseries }));
+        expect([status, text]).toEqual([400, expect.stringContaining('bad_reference')]);
+      }
+      expect(receiver.appends).toEqual([]);
+    },
+  ],
+  [
+    '2.0 distinct series',
+    'MAY',
+    'one series may stand in a request several times (other exemplars, metadata or start timestamps), and a symbol too',
+    async (receiver) => {
+      const one = { labelsRefs: [1, 2], samples: [{ value: double(1), timestamp: NOW, startTimestamp: NOW - 2 }] };
+      const other = { labelsRefs: [1, 3], samples: [{ value: double(2), timestamp: NOW + 1, startTimestamp: NOW }] };
+      const message = v2.encode({ symbols: ['', '__name__', 'a', 'a'], timeseries: [one, other] });
+      expect((await receiver.send(2, message)).written).toEqual(['2', '0', '0']);
+    },
+  ],
+  [
+    '2.0 histograms',
+    'MUST',
+    'histograms are taken: of whole counts, floats, gauges, custom buckets, and stale markers; of 1.0 too',
+    async (receiver) => {
+      const histograms = [
+        { countInt: 3, zeroCountInt: 1, positiveSpans: [{ offset: 0, length: 1 }], positiveDeltas: [2] },
+        { countFloat: double(0.5), zeroCountFloat: double(0.5) },
+        { countFloat: double(1), zeroCountFloat: double(1), resetHint: 3 },
+        { schema: -53, customValues: [double(1)], countInt: 1, positiveSpans: [{ length: 1 }], positiveDeltas: [1] },
+        { sum: STALE },
+      ].map((histogram, i) => ({ ...histogram, timestamp: NOW + i }));
+      const two = await receiver.send(2, message2(series2('a', { samples: [], histograms })));
+      expect([two.status, two.text, two.written]).toEqual([204, '', ['0', '5', '0']]);
+      expect((await receiver.send(1, message1(series1('a', { samples: [], histograms })))).status).toBe(204);
+      expect(receiver.counts['samples_in']).toBe(10);
+    },
+  ],
+  [
+    '2.0 metadata',
+    'SHOULD',
+    'metadata is kept for whoever asks; a type that no version knows is no reason to refuse',
+    async (receiver) => {
+      const symbols = ['', '__name__', 'a', 'Help.', 's'];
+      const series = (type: number) => ({
+        labelsRefs: [1, 2],
+        samples: [{ value: double(1), timestamp: NOW }],
+        metadata: { type, helpRef: 3, unitRef: 4 },
+      });
+      for (const type of [1, 99]) {
+        expect((await receiver.send(2, v2.encode({ symbols, timeseries: [series(type)] }))).status).toBe(204);
+      }
+      const digest = new Digest({ samplesMax: 10, partBytesMax: 1 << 18 });
+      const { schema, body } = receiver.records[0]!;
+      digest.add(schema, snappyUncompress(body, 1 << 20));
+      expect(digest.finish().metadata.families).toEqual([{ metric: 'a', type: 'counter', help: 'Help.', unit: 's' }]);
+    },
+  ],
+  [
+    '2.0 exemplars',
+    'MUST',
+    'exemplars count by themselves, with labels or without',
+    async (receiver) => {
+      const exemplar = { value: double(1), timestamp: NOW };
+      const samples = [{ value: double(1), timestamp: NOW }];
+      const exemplars = [
+        { ...exemplar, labelsRefs: [1, 2] },
+        { ...exemplar, labelsRefs: [], timestamp: NOW - 1 },
+      ];
+      const timeseries = [{ labelsRefs: [1, 2], samples, exemplars }];
+      const message = v2.encode({ symbols: ['', '__name__', 'a'], timeseries });
+      expect((await receiver.send(2, message)).written).toEqual(['1', '0', '2']);
     },
   ],
   [
