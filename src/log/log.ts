@@ -94,6 +94,8 @@ const EMPTY: Newest = { seq: 0, samplesIn: 0, bytesIn: 0 };
 export class Log {
   readonly #sql: Sql;
   readonly #limits: LogLimits;
+  /** States as they were read or stored last: one has an hour of minutes, and most calls find it as the one before left it. */
+  readonly #parsed = new Map<string, { readonly text: string; readonly state: ConsumerState }>();
 
   constructor(sql: Sql, limits: LogLimits = DEFAULT_LOG_LIMITS) {
     this.#sql = sql;
@@ -244,8 +246,10 @@ export class Log {
     this.#sql.transaction(() => {
       const newest = this.#newest();
       const wanted = new Set(names);
-      for (const { name } of this.consumers()) {
-        if (!wanted.delete(name)) this.#sql.exec('DELETE FROM consumer WHERE name = ?', name);
+      for (const name of this.consumerNames()) {
+        if (wanted.delete(name)) continue;
+        this.#sql.exec('DELETE FROM consumer WHERE name = ?', name);
+        this.#parsed.delete(name);
       }
       for (const name of wanted) this.#store(newConsumer(name, newest.seq, newest.samplesIn));
     });
@@ -266,10 +270,6 @@ export class Log {
       this.#store(moved);
       return { records: consumer.cursor - seq, samples: consumer.state.at - moved.state.at };
     });
-  }
-
-  consumers(): Consumer[] {
-    return this.#sql.exec('SELECT name, cursor, state FROM consumer ORDER BY name').map(consumerOf);
   }
 
   /** In order; what they have done is not read. */
@@ -337,8 +337,8 @@ export class Log {
 
   /** Moves every consumer behind `seq`. */
   #give(nowMs: number, seq: number, reason: string): void {
-    for (const consumer of this.consumers()) {
-      if (consumer.cursor >= seq) continue;
+    const behind = this.#sql.exec('SELECT name, cursor, state FROM consumer WHERE cursor < ? ORDER BY name', seq);
+    for (const consumer of behind.map((row) => this.#consumerOf(row))) {
       const samplesIn = this.#samplesInAt(seq);
       const outcome = {
         sent: 0,
@@ -374,9 +374,10 @@ export class Log {
     const oldest = this.#sql.exec(
       'SELECT seq, at, bytes_in - length(body) AS before FROM record ORDER BY seq LIMIT 1',
     )[0];
-    const consumers = this.consumers().map((consumer) =>
-      consumerStatus(consumer, newest, this.#oldestPendingAt(consumer), nowMs),
-    );
+    const consumers = this.#sql.exec('SELECT name, cursor, state FROM consumer ORDER BY name').map((row) => {
+      const consumer = this.#consumerOf(row);
+      return consumerStatus(consumer, newest, this.#oldestPendingAt(consumer), nowMs);
+    });
     // Of the newest only: senders may be hours apart, but a scan of the whole log would cost more than it tells.
     const highest = this.#sql.exec(
       'SELECT max(max_t) AS highest FROM (SELECT max_t FROM record ORDER BY seq DESC LIMIT 100)',
@@ -437,7 +438,7 @@ export class Log {
 
   #find(name: string): Consumer | null {
     const row = this.#sql.exec('SELECT name, cursor, state FROM consumer WHERE name = ?', name)[0];
-    return row === undefined ? null : consumerOf(row);
+    return row === undefined ? null : this.#consumerOf(row);
   }
 
   #consumer(name: string): Consumer {
@@ -446,12 +447,25 @@ export class Log {
     return consumer;
   }
 
+  #consumerOf(row: SqlRow): Consumer {
+    const name = row['name'] as string;
+    const text = row['state'] as string;
+    let known = this.#parsed.get(name);
+    if (known?.text !== text) {
+      known = { text, state: JSON.parse(text) as ConsumerState };
+      this.#parsed.set(name, known);
+    }
+    return { name, cursor: row['cursor'] as number, state: known.state };
+  }
+
   #store(consumer: Consumer): void {
+    const text = JSON.stringify(consumer.state);
+    this.#parsed.set(consumer.name, { text, state: consumer.state });
     this.#sql.exec(
       'INSERT INTO consumer VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, state = excluded.state',
       consumer.name,
       consumer.cursor,
-      JSON.stringify(consumer.state),
+      text,
     );
   }
 
@@ -469,14 +483,6 @@ function checkRider(rider: Uint8Array, bodyBytes: number): void {
     throw new Error(
       `the state that rides in the log has ${rider.byteLength} B, its record ${bodyBytes} B, and a row at most ${ROW_BYTES_MAX}: spread the targets over more agents (NARTHEX_AGENTS)`,
     );
-}
-
-function consumerOf(row: SqlRow): Consumer {
-  return {
-    name: row['name'] as string,
-    cursor: row['cursor'] as number,
-    state: JSON.parse(row['state'] as string) as ConsumerState,
-  };
 }
 
 /** The record of a row, or why it cannot be read. */

@@ -1,5 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import type { Sql, SqlRow, SqlValue } from '../../src/log/sql.ts';
+import type { Sql, SqlRow } from '../../src/log/sql.ts';
 
 /** The SQL door over Node's own SQLite: the log in a test that needs no object. `close` and a second `open` of a file is a restart. */
 export function sqlite(path = ':memory:'): Sql & { close(): void } {
@@ -14,23 +14,21 @@ export function sqlite(path = ':memory:'): Sql & { close(): void } {
   return {
     exec(query, ...bindings): SqlRow[] {
       const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
-      return statement(query)
-        .all(...(values as (string | number | null | Uint8Array)[]))
-        .map((row) =>
-          Object.fromEntries(
-            Object.entries(row).map(([name, value]): [string, SqlValue] => [
-              name,
-              value instanceof Uint8Array ? (value.slice().buffer as ArrayBuffer) : (value as SqlValue),
-            ]),
-          ),
-        );
+      const rows = statement(query).all(...(values as (string | number | null | Uint8Array)[]));
+      for (const row of rows) {
+        for (const name in row) {
+          const value = row[name];
+          if (value instanceof Uint8Array) (row as SqlRow)[name] = value.slice().buffer as ArrayBuffer;
+        }
+      }
+      return rows as SqlRow[];
     },
     transaction(body) {
       const name = `t${depth++}`;
-      db.exec(`SAVEPOINT ${name}`);
+      statement(`SAVEPOINT ${name}`).run();
       try {
         const result = body();
-        db.exec(`RELEASE ${name}`);
+        statement(`RELEASE ${name}`).run();
         return result;
       } catch (error) {
         // SQLite may have rolled back all of it by itself: a full disk does.

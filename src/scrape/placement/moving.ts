@@ -211,7 +211,7 @@ export class Moving {
   pass(remote: string, from: number, seq: number): void {
     const passed = this.#passed;
     const now = { ...passed, [remote]: { ...passed[remote], [from]: Math.max(seq, passed[remote]?.[from] ?? 0) } };
-    const remotes = this.#log.consumers().map(({ name }) => name);
+    const remotes = this.#log.consumerNames();
     const left = this.#barriers.filter((barrier) =>
       remotes.some((name) => (now[name]?.[barrier.from] ?? 0) < barrier.seq),
     );
@@ -232,7 +232,7 @@ export class Moving {
       index >= count &&
       nowMs >= fromMs + LATE_MS &&
       this.#pages.keys().length === 0 &&
-      this.#log.consumers().every(({ cursor }) => cursor >= this.#log.lastSeq())
+      this.#log.consumerNames().every((name) => this.#log.pending(name).records === 0)
     );
   }
 }
