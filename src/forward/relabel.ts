@@ -6,13 +6,14 @@
  */
 
 import type { RelabelConfig } from '../config/model.ts';
-import { type Decoded, decodeWrite } from '../encoding/remote-write/decoded.ts';
+import type { Decoded } from '../encoding/remote-write/decoded.ts';
 import { type Outcome, rewriteLabels } from '../encoding/remote-write/rewrite.ts';
 import { SymbolTable } from '../encoding/remote-write/symbols.ts';
 import { snappyUncompress } from '../encoding/snappy.ts';
 import type { LogRecord } from '../log/log.ts';
 import { LabelBuilder } from '../relabel/builder.ts';
 import { relabel, type Rules, rulesOf } from '../relabel/relabel.ts';
+import { decodeForNow } from './columns.ts';
 import { LabelSets } from './label-sets.ts';
 
 /** A message of the log's own is at most 640 KiB; a received one at most what the receiver allowed. */
@@ -26,7 +27,7 @@ const KEPT_BYTES_MAX = 16_000_000;
 const UTF8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
-/** `message` is what remains, uncompressed: null when nothing does, `same` when all does, as it was. */
+/** `message` is what remains, uncompressed, valid until the next call: null when nothing does, `same` when all does, as it was. */
 export interface Remainder {
   readonly message: Uint8Array | 'same' | null;
   readonly samplesDropped: number;
@@ -51,7 +52,7 @@ export class WriteRelabeler {
   relabel({ schema, samples, body }: Pick<LogRecord, 'schema' | 'samples' | 'body'>): Remainder {
     if (this.#rules.length === 0) return { message: 'same', samplesDropped: 0 };
     if (this.bytes > BYTES_MAX) this.#forget();
-    const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
+    const decoded = decodeForNow(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
     const symbols = this.#symbolsOf(decoded);
     const outcomes: Outcome[] = [];
     for (let s = 0; s < decoded.seriesCount; s++) outcomes.push(this.#outcomeOf(decoded, s, symbols));

@@ -5,12 +5,13 @@
  * Invariant: the requests hold every series of the records they stand for that relabelling does not drop, in the order of the log.
  */
 
-import { type Decoded, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import type { Decoded, Schema } from '../encoding/remote-write/decoded.ts';
 import { toSchemaBlock } from '../encoding/remote-write/convert.ts';
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
 import { strip } from '../encoding/remote-write/strip.ts';
 import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
 import type { LogRecord } from '../log/log.ts';
+import { decodeForNow } from './columns.ts';
 import type { MetadataOfRun } from './metadata.ts';
 import type { WriteRelabeler } from './relabel.ts';
 
@@ -115,7 +116,7 @@ function prepare(record: LogRecord, schema: Schema, { relabeler, without }: Term
 }
 
 const decode = ({ schema, content }: Rest): Decoded =>
-  decodeWrite(schema, 'message' in content ? content.message : snappyUncompress(content.body, MESSAGE_BYTES_MAX));
+  decodeForNow(schema, 'message' in content ? content.message : snappyUncompress(content.body, MESSAGE_BYTES_MAX));
 
 /** The record's own bytes where the remote speaks its schema and nothing changed; else it is encoded again. */
 function bodyFor(rest: Rest, schema: Schema, { metadata }: Terms): Uint8Array {
@@ -143,7 +144,7 @@ function readable(
 }
 
 function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteRequest[] {
-  const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
+  const decoded = decodeForNow(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
   const { seriesCount } = decoded;
   const requests: WriteRequest[] = [];
   const add = (from: number, to: number): void => {

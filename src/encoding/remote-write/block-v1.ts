@@ -34,6 +34,8 @@ export function blockV1(
   const rest = new Writer();
   let size = -1;
   let sizeAt = -1;
+  let time = NaN;
+  let timeSize = 0;
   for (let s = 0, label = 0, sample = 0; s < decoded.seriesCount; s++) {
     const labelEnd = decoded.labelEnd[s]!;
     const sampleEnd = decoded.sampleEnd[s]!;
@@ -42,7 +44,11 @@ export function blockV1(
     const before = size;
     size = rest.length;
     for (let i = label; i < labelEnd; i++) size += fieldSize(labels.sizeOf(i));
-    for (let i = sample; i < sampleEnd; i++) size += fieldSize(1 + VALUE_BYTES + int64Size(decoded.t[i]!));
+    for (let i = sample; i < sampleEnd; i++) {
+      const t = decoded.t[i]!;
+      if (t !== time) timeSize = int64Size((time = t));
+      size += fieldSize(1 + VALUE_BYTES + timeSize);
+    }
     const at = out.position;
     if (size !== before || !out.copied(sizeAt, 1 + uvarintSize(size))) {
       out.byte(TIMESERIES);
@@ -72,6 +78,8 @@ class Labels {
   readonly #ofName: Int32Array;
   /** By the last label of a series: its first sample + 1. */
   readonly #sampleOf: Int32Array;
+  /** By symbol: what the field of its text takes, in bytes. */
+  readonly #sizes: Uint32Array;
   /** The label that the last one was copied from; −1 when that was not a copy. */
   #source = -1;
   #label = -1;
@@ -80,14 +88,17 @@ class Labels {
     this.#decoded = decoded;
     this.#at = new Int32Array(decoded.labelCount);
     this.#sampleOf = new Int32Array(decoded.labelCount);
-    this.#ofValue = new Int32Array(decoded.symbolCount).fill(-1);
-    this.#ofName = new Int32Array(decoded.symbolCount).fill(-1);
+    const { symbolCount, symbolStart, symbolEnd } = decoded;
+    this.#sizes = new Uint32Array(symbolCount);
+    for (let ref = 0; ref < symbolCount; ref++) this.#sizes[ref] = fieldSize(symbolEnd[ref]! - symbolStart[ref]!);
+    this.#ofValue = new Int32Array(symbolCount).fill(-1);
+    this.#ofName = new Int32Array(symbolCount).fill(-1);
   }
 
   /** Bytes of the message of a label. */
   sizeOf(label: number): number {
-    const { nameStart, nameEnd, valueStart, valueEnd } = this.#decoded;
-    return fieldSize(nameEnd[label]! - nameStart[label]!) + fieldSize(valueEnd[label]! - valueStart[label]!);
+    const { nameRef, valueRef } = this.#decoded;
+    return this.#sizes[nameRef[label]!]! + this.#sizes[valueRef[label]!]!;
   }
 
   /** A series begins. */

@@ -31,12 +31,16 @@ const LENGTH_BYTES_MAX = 5;
 export type Outcome = 'same' | null | readonly number[];
 
 export interface Rewritten {
-  /** Uncompressed; a part of a larger buffer. Null when it is the message that was decoded. */
+  /** Uncompressed, valid until the next call. Null when it is the message that was decoded. */
   readonly message: Uint8Array | null;
   readonly series: number;
   /** Samples of the series that are not there any more. */
   readonly samplesDropped: number;
 }
+
+/** What is written, from call to call: new buffers would cost as much as writing. A message above that has its own. */
+const SCRATCH_BYTES_MAX = 1024 * 1024;
+const scratch = { all: new Writer(), out: new Writer() };
 
 /**
  * `outcomes` has one for each series. `texts` numbers the texts of new labels; `numbers` are those of a 2.0 message's symbols. Throws DecodeError for
@@ -64,14 +68,22 @@ export function rewriteLabels(
   return { message: out.bytes.subarray(0, out.length), series, samplesDropped };
 }
 
+/** Writers with room for a message and what labels may add to it. */
+function writers({ message }: Decoded): typeof scratch {
+  const { all, out } = message.length > SCRATCH_BYTES_MAX ? { all: new Writer(), out: new Writer() } : scratch;
+  all.clear();
+  out.clear();
+  all.reserve(message.length);
+  out.reserve(message.length);
+  return { all, out };
+}
+
 function rewriteV1(decoded: Decoded, outcomes: readonly Outcome[], texts: SymbolTable): Writer {
-  const { message } = decoded;
-  const out = new Writer();
+  const { out } = writers(decoded);
   const labels = new Writer();
   const text = (tag: number, id: number): void =>
     labels.field(tag, texts.out.bytes, texts.startOf(id), texts.endOf(id));
   const sizeOf = (id: number): number => fieldSize(texts.endOf(id) - texts.startOf(id));
-  out.reserve(message.length);
   writeSeries(decoded, outcomes, out, (ids) => {
     labels.clear();
     for (let i = 0; i < ids.length; i += 2) {
@@ -91,24 +103,31 @@ function rewriteV2(decoded: Decoded, outcomes: readonly Outcome[], texts: Symbol
   /** Reference + 1 by number; 0 is none yet. */
   const refs = new Uint32Array(texts.count);
   for (let ref = symbolCount - 1; ref >= 0; ref--) refs[numbers[ref]!] = ref + 1;
-  const used = new Uint8Array(symbolCount);
+  /** By reference; new ones come behind. */
+  const used = new Uint8Array(symbolCount + texts.count);
   const added: number[] = [];
-  const all = new Writer();
-  all.reserve(message.length);
+  const { all, out } = writers(decoded);
   const labels = new Writer();
-  const refOf = (id: number): number => {
-    if (refs[id] === 0) refs[id] = symbolCount + added.push(id);
-    const ref = refs[id]! - 1;
-    if (ref < symbolCount) used[ref] = 1;
-    return ref;
-  };
   writeSeries(decoded, outcomes, all, (ids) => {
     labels.clear();
     labels.reserve(2 + LENGTH_BYTES_MAX + ids.length * LENGTH_BYTES_MAX);
     const { bytes } = labels;
     // Behind a tag and a length of one byte, which nearly all have.
     let at = 2;
-    for (let i = 0; i < ids.length; i++) at = writeUvarint(bytes, at, refOf(ids[i]!));
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      let ref = refs[id]! - 1;
+      if (ref < 0) refs[id] = (ref = symbolCount + added.push(id) - 1) + 1;
+      used[ref] = 1;
+      if (ref < 0x80) {
+        bytes[at++] = ref;
+      } else if (ref < 0x4000) {
+        bytes[at++] = ref | 0x80;
+        bytes[at++] = ref >>> 7;
+      } else {
+        at = writeUvarint(bytes, at, ref);
+      }
+    }
     const size = at - 2;
     bytes[0] = LABELS;
     if (size >= 0x80) bytes.copyWithin(1 + uvarintSize(size), 2, at);
@@ -123,8 +142,6 @@ function rewriteV2(decoded: Decoded, outcomes: readonly Outcome[], texts: Symbol
     used[helpRef[s]!] = used[unitRef[s]!] = 1;
     if (decoded.exemplarCount[s]! > 0) useOfExemplars(decoded, s, used);
   }
-  const out = new Writer();
-  out.reserve(message.length + all.length);
   for (let ref = 0; ref < symbolCount; ref++) {
     const end = symbolEnd[ref]!;
     out.field(V2_SYMBOLS, message, used[ref] === 1 ? symbolStart[ref]! : end, end);
