@@ -17,6 +17,7 @@ import { Sorted } from './sort.ts';
 import { TupleInterner } from './tuples.ts';
 
 const NOWHERE = 0xffffffff;
+const NOTHING = new DataView(new ArrayBuffer(0));
 /** The tag of a 1.0 label. */
 const LABEL = 0x0a;
 
@@ -34,8 +35,9 @@ export class SeriesTable implements SeriesReader {
   #last = NOWHERE;
   /** The spelling that is looked up; behind its size, and until it is written, those looked up before. */
   #spelled = new Uint32Array(64).fill(NOWHERE);
+  /** The message at hand. */
   #decoded: Decoded | null = null;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView = NOTHING;
   /** 2.0: per symbol of the message, as a value: our label, and the name that it had with it. */
   #labelOf = new Uint32Array(1024);
   #nameOf = new Uint32Array(1024);
@@ -80,6 +82,9 @@ export class SeriesTable implements SeriesReader {
       if (end > from && schema === 2) this.#see(series, this.#spell2(decoded, series));
       from = end;
     }
+    // The table is kept for longer than the memory of messages.
+    this.#decoded = null;
+    this.#view = NOTHING;
   }
 
   skipLabels(series: number, start: number, end: number): number {
