@@ -74,19 +74,19 @@ beforeAll(() => new Promise<void>((resolve) => void server.listen(0, '127.0.0.1'
 afterAll(() => void server.close());
 
 /** What comes of one request to a path: checked, whatever it is. */
-async function outcome(path: string) {
+async function outcome(path: string, timeoutMs = TIMEOUT_MS) {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
   const startMs = Date.now();
   const doors = { clock, fetch: (request: Request) => fetch(request), tokens: new Map(), userAgent: 'Narthex/test' };
   const answer = await send(
-    remote('a', { url, remoteTimeoutMs: TIMEOUT_MS }),
+    remote('a', { url, remoteTimeoutMs: timeoutMs }),
     2,
     snappyCompress(new Uint8Array(100)),
     0,
     doors,
   );
   // The machine may be busy, so that timers come late.
-  expect(Date.now() - startMs).toBeLessThan(TIMEOUT_MS + 3_000);
+  expect(Date.now() - startMs).toBeLessThan(timeoutMs + 3_000);
   const attempt = {
     schema: 2,
     fixed: false,
@@ -109,7 +109,8 @@ describe('a server that answers', () => {
     const kinds: Record<string, number[]> = {};
     for (let from = 100; from < 600; from += 50) {
       const statuses = Array.from({ length: 50 }, (_, i) => from + i);
-      const decisions = await Promise.all(statuses.map((status) => outcome(`/status/${status}`)));
+      // Each is answered; fifty at once take their time on a busy machine.
+      const decisions = await Promise.all(statuses.map((status) => outcome(`/status/${status}`, 30_000)));
       decisions.forEach(({ kind }, i) => (kinds[kind] ??= []).push(statuses[i]!));
     }
     const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
