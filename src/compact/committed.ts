@@ -14,8 +14,7 @@ import { CHUNK_SAMPLES_MAX } from '../block/xor.ts';
 import type { MergedSeries } from '../digest/merge.ts';
 import { conflictText, type Repeats, sampleText } from '../digest/settle.ts';
 import { RANGE_MS } from '../model/sample.ts';
-import type { BlockStatus } from '../http/status.ts';
-import type { BucketDoor } from './doors.ts';
+import type { BlockStatus, BucketDoor } from './doors.ts';
 import type { Cut } from '../digest/shelf.ts';
 
 /** Symbols of all blocks that are compared with: twice this with their places. */

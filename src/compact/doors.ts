@@ -1,7 +1,6 @@
 /** What making blocks needs of the outside: the ingester that holds the segments, the catalogue that commits, the bucket. */
 
 import type { Repeats } from '../digest/settle.ts';
-import type { BlockStatus } from '../http/status.ts';
 import type { Cut } from '../digest/shelf.ts';
 
 export interface ShardDoor {
@@ -15,6 +14,24 @@ export interface ShardDoor {
   part(segment: number, part: number): Promise<Uint8Array | null>;
   /** The cut is in a committed block, in which so much came twice. Once more is nothing. */
   drop(cut: string, repeats: Repeats): Promise<void>;
+}
+
+/** A block of the tenant, as it is listed. */
+export interface BlockStatus {
+  readonly ulid: string;
+  readonly tenant: string;
+  readonly shard: number;
+  /** First sample and end (exclusive), Unix ms. */
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly samples: number;
+  readonly series: number;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly late: boolean;
+  readonly createdAtMs: number;
+  /** `index`, `chunks/000001`, …, `meta.json`. */
+  readonly files: readonly string[];
 }
 
 /** A block whose chunks and index are in the bucket and whose meta.json is not: what a commit decides on. */

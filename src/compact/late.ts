@@ -6,7 +6,7 @@
  * Source: thanos-io/thanos, cmd/thanos/compact.go (compactions: 1h, 2h, 8h, 2d, 14d), aligned as in prometheus/prometheus, tsdb/compact.go.
  */
 
-import type { BlockStatus } from '../http/status.ts';
+import type { BlockStatus } from './doors.ts';
 import { RANGE_MS } from '../model/sample.ts';
 
 /** The longest range that Thanos compacts to; ranges of Narthex never cross its borders. */

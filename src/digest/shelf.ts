@@ -5,7 +5,6 @@
  * The one invariant: a closed segment never changes, and is on the shelf until its cut is dropped.
  */
 
-import type { RangeStatus } from '../http/status.ts';
 import type { Sql, SqlRow } from '../log/sql.ts';
 import { RANGE_MS } from '../model/sample.ts';
 import type { DigestedSegment } from './digest.ts';
@@ -26,6 +25,17 @@ export interface Cut {
   readonly rangeStartMs: number;
   readonly late: boolean;
   readonly segments: readonly ShelvedSegment[];
+}
+
+/** Samples of one block range in segments, not yet in a block. Times are Unix ms, end exclusive. */
+export interface RangeStatus {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** The range had been cut already when these samples came. */
+  readonly late: boolean;
+  readonly segments: number;
+  readonly samples: number;
+  readonly bytes: number;
 }
 
 export class Shelf {

@@ -1,82 +1,13 @@
 /** What the objects tell of themselves, for the page, the API and `/metrics`. Plain data: it crosses RPC. */
 
+import type { BlockStatus } from '../compact/doors.ts';
 import type { ConfigVersion } from '../config/model.ts';
+import type { RangeStatus } from '../digest/shelf.ts';
+import type { ConsumerStatus, LogStatus } from '../log/status.ts';
 import type { Labels } from '../model/labels.ts';
 
-/** One log. `…In` are totals since the object was created, stored in the newest row. */
-export interface LogStatus {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  /** Records and bytes of bodies that stand in the log now. */
-  readonly records: number;
-  readonly bytes: number;
-  readonly bytesMax: number;
-  /** When the oldest record was appended, Unix ms; null when there is none. */
-  readonly oldestAtMs: number | null;
-  /** Highest timestamp of a sample in the newest hundred records, Unix ms; null when there is none. */
-  readonly highestMs: number | null;
-  readonly recordsIn: number;
-  readonly samplesIn: number;
-  readonly bytesIn: number;
-  /** Rows that the log's object has written since it woke, for the log or anything else, as the platform bills them; alarms are not counted. */
-  readonly rowsWritten: number;
-  /** Records that could not be read, set aside with their reason. */
-  readonly setAside: readonly { readonly seq: number; readonly reason: string }[];
-}
-
-/** How a consumer stood at some moment of a minute (Unix ms / 60,000): samples that waited, and the age of the oldest record of them. */
-export interface ConsumerMinute {
-  readonly minute: number;
-  readonly pending: number;
-  readonly lagMs: number;
-}
-
-/** One consumer of a log: a remote, or the digest. `in = sent + dropped + pending`, always, in samples. */
-export interface ConsumerStatus {
-  readonly name: string;
-  /** A remote's, from the configuration; the digest has none. */
-  readonly url?: string;
-  /** The last seq that it is done with. */
-  readonly cursor: number;
-  readonly samplesIn: number;
-  readonly samplesSent: number;
-  readonly samplesDropped: Readonly<Record<string, number>>;
-  readonly samplesPending: number;
-  readonly recordsPending: number;
-  /** Age of the oldest pending record in ms; 0 when none is pending. */
-  readonly lagMs: number;
-  readonly requests: number;
-  readonly requestsFailed: number;
-  readonly samplesRetried: number;
-  readonly bytesSent: number;
-  /** The highest sample timestamp that was sent, Unix ms. */
-  readonly highestSentMs: number | null;
-  readonly lastSentAtMs: number | null;
-  readonly lastError: { readonly atMs: number; readonly message: string } | null;
-  /** False while it is backing off after an error. */
-  readonly healthy: boolean;
-  /** The last hour, oldest first; minutes in which nothing happened are not there. */
-  readonly recent: readonly ConsumerMinute[];
-  /** Time that requests took, ms, and how many of them it is known of. */
-  readonly requestsMs: number;
-  readonly requestsTimed: number;
-  /** Of `samplesIn`, those that it was given once more, since it was moved back. */
-  readonly samplesReplayed: number;
-  /** Of the samples that were sent, those that are histograms; and exemplars besides. What relabelling drops of a record is not told apart. */
-  readonly histogramsSent: number;
-  readonly exemplarsSent: number;
-  /** Requests that may be under way at once, and how many there would be if `max_shards` allowed it. */
-  readonly shards: number;
-  readonly shardsDesired: number;
-  /** A remote's, from the configuration. */
-  readonly shardsMin?: number;
-  readonly shardsMax?: number;
-  readonly samplesPerSendMax?: number;
-  /** Until when a remote is sent 1.0, since it did not understand 2.0; null when it is not. */
-  readonly schema1UntilMs: number | null;
-  /** The samples a request may have since a remote refused more; null when it did not. */
-  readonly samplesMax: number | null;
-}
+export type { BlockStatus, ConsumerStatus, LogStatus, RangeStatus };
+export type { ConsumerMinute } from '../log/status.ts';
 
 export interface TargetStatus {
   readonly key: string;
@@ -123,17 +54,6 @@ export interface AgentStatus {
   readonly activeSeries: number;
 }
 
-/** Samples of one block range in segments, not yet in a block. Times are Unix ms, end exclusive. */
-export interface RangeStatus {
-  readonly startMs: number;
-  readonly endMs: number;
-  /** The range had been cut already when these samples came. */
-  readonly late: boolean;
-  readonly segments: number;
-  readonly samples: number;
-  readonly bytes: number;
-}
-
 export interface IngesterStatus {
   readonly tenant: string;
   readonly shard: number;
@@ -157,23 +77,6 @@ export interface IngesterStatus {
   /** Exemplars that were digested, and those of them that are not kept, by reason; the others are in the ring. */
   readonly exemplarsIn: number;
   readonly exemplarsDropped: Readonly<Record<string, number>>;
-}
-
-export interface BlockStatus {
-  readonly ulid: string;
-  readonly tenant: string;
-  readonly shard: number;
-  /** First sample and end (exclusive), Unix ms. */
-  readonly minTime: number;
-  readonly maxTime: number;
-  readonly samples: number;
-  readonly series: number;
-  readonly chunks: number;
-  readonly bytes: number;
-  readonly late: boolean;
-  readonly createdAtMs: number;
-  /** `index`, `chunks/000001`, …, `meta.json`. */
-  readonly files: readonly string[];
 }
 
 /** A scrape configuration: what Prometheus calls a scrape pool. */

@@ -3,7 +3,7 @@
  * `in = sent + Σ dropped + pending` holds whatever happens. `advance` is the only function that moves a cursor.
  */
 
-import type { ConsumerMinute, ConsumerStatus } from '../http/status.ts';
+import type { ConsumerMinute, ConsumerStatus } from './status.ts';
 
 export interface ConsumerState {
   /** `samples_in` of the log when the consumer began, and at its cursor. */

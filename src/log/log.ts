@@ -8,7 +8,7 @@
 import { parseSize } from '../config/sizes.ts';
 import { crc32c } from '../encoding/crc32c.ts';
 import type { Schema } from '../encoding/remote-write/decoded.ts';
-import type { ConsumerStatus, LogStatus } from '../http/status.ts';
+import type { ConsumerStatus, LogStatus } from './status.ts';
 import {
   advance,
   type Consumer,

@@ -9,7 +9,7 @@ import type { OtlpConfig } from '../../config/model.ts';
 import { DecodeError } from '../../encoding/protobuf-reader.ts';
 import { RequestBuilder } from '../../encoding/remote-write/builder.ts';
 import { Writer } from '../../encoding/protobuf-writer.ts';
-import { NoRoomError, readBody } from '../../http/body.ts';
+import { NoRoomError, readBody } from '../body.ts';
 import { acceptMessage } from '../accept.ts';
 import type { Held } from '../room.ts';
 import { append, followed, noRoom, placed, type WriteDeps } from '../write.ts';
