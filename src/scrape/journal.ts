@@ -44,13 +44,6 @@ export interface Tally {
 /** Errors of all targets must fit a row together. */
 const ERROR_CHARACTERS_MAX = 160;
 
-export function decodeJournal(bytes: Uint8Array | null): Journal {
-  if (bytes === null) return { targets: {}, scrapes: 0, refused: {}, highestMs: null };
-  return JSON.parse(new TextDecoder().decode(bytes)) as Journal;
-}
-
-export const encodeJournal = (journal: Journal): Uint8Array => new TextEncoder().encode(JSON.stringify(journal));
-
 /** Enters a scrape that goes into the log. */
 export function enter(journal: Journal, key: string, scrape: TargetJournal, tally: Tally): void {
   const last = journal.targets[key];

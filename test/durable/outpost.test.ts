@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Env } from '../../durable/env.ts';
 import { routesFrom, wayTo } from '../../durable/routes.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -9,6 +9,12 @@ import { scrapeTarget, type ScrapeResult } from '../../src/scrape/reach/fetch.ts
 import { clock } from '../../durable/doors.ts';
 
 const bindings = env as unknown as Env;
+// The first call starts the object, which takes longer than a scrape waits where much else is going on.
+beforeAll(async () => {
+  network(async () => new Response());
+  await routesFrom(bindings, never)({ kind: 'outpost', region: 'weur', index: 0 })(new Request('http://far.test/'));
+  vi.restoreAllMocks();
+}, 60_000);
 afterEach(() => vi.restoreAllMocks());
 
 /** The network, as the outpost reaches it: the objects of a test live in its isolate. */
