@@ -97,7 +97,7 @@ beforeAll(async () => {
     await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
   }
   samples = samples.filter(({ t }) => t < T0 + END_MS);
-});
+}, 60_000);
 
 const of = (instance: string, name: string, zone?: string): PlainSample[] =>
   samples.filter(
