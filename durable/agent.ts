@@ -227,7 +227,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
 
   async adopt(place: Place, from: number, seq: number, moved: readonly Moved[]): Promise<void> {
     this.#move(place, ({ journal, pages }) => {
-      for (const key of this.#moving.adopt(from, seq, moved, journal)) pages.delete(key);
+      for (const key of this.#moving.adopt(Date.now(), from, seq, moved, journal)) pages.delete(key);
     });
   }
 
@@ -259,7 +259,12 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
   }
 
   async passed(remote: string, from: number, seq: number): Promise<void> {
-    this.#sql.transaction(() => this.#moving.pass(remote, from, seq));
+    this.#sql.transaction(() => this.#moving.pass(Date.now(), remote, from, seq));
+  }
+
+  /** Before a remote is moved back in any log: what lies behind a barrier here waits until it has been in all. */
+  async hold(remote: string, untilMs: number): Promise<void> {
+    this.#sql.transaction(() => this.#moving.hold(remote, untilMs));
   }
 
   /** The next records, but for those that must wait for what another agent has of the same targets. */

@@ -33,6 +33,10 @@ import { networksOf } from './routes.ts';
 /** A snapshot goes on for this long in one request, then answers how far it is. */
 const SNAPSHOT_MS = 15_000;
 
+/** A remote has been moved back in all logs after so long, or never; and a run that asked before how far it was has used the answer. */
+const REWIND_MS = 30_000;
+const ASKED_MS = 5_000;
+
 const OTLP_CONFIG_MS = 10_000;
 let otlp: { readonly config: OtlpConfig; readonly untilMs: number } | null = null;
 
@@ -246,8 +250,14 @@ async function rewind(env: Env, name: string, sinceMs: number | null): Promise<R
   if (!config.remoteWrites.some((remote) => remote.name === name)) return null;
   const limits = limitsInForce(env);
   const relaying = [...(await tenants(env))].filter(([tenant]) => limits.of(tenant).relay.includes(name));
-  const logs = [...(await agents(env)), ...relaying.flatMap(([, { shards }]) => shards)];
+  const own = await agents(env);
+  const hold = async (untilMs: number): Promise<unknown> =>
+    await Promise.all(own.map((agent) => agent.hold(name, untilMs)));
+  const logs = [...own, ...relaying.flatMap(([, { shards }]) => shards)];
+  // No log may give again what is later than what another has still to be moved back to.
+  await hold(Date.now() + REWIND_MS);
   const rewound = (await Promise.all(logs.map((log) => log.rewind(name, sinceMs)))).filter((one) => one !== null);
+  await hold(Date.now() + ASKED_MS);
   return {
     logs: rewound.length,
     records: rewound.reduce((sum, { records }) => sum + records, 0),

@@ -16,14 +16,19 @@ export function inOrder(
   cursorOf: (agent: number, remote: string) => Promise<number | null>,
 ): LogDoor {
   const next = async (...call: Parameters<LogDoor['next']>): Promise<Next> => {
-    const answer = await door.next(...call);
-    if (answer.kind !== 'idle' || answer.behind === undefined) return answer;
     const remote = call[2];
-    const { from, seq } = answer.behind;
-    const cursor = await cursorOf(from, remote);
-    if (cursor !== null && cursor < seq) return answer;
-    await door.passed(remote, from, seq);
-    return await door.next(...call);
+    let before = '';
+    for (;;) {
+      const answer = await door.next(...call);
+      if (answer.kind !== 'idle' || answer.behind === undefined) return answer;
+      const { from, seq } = answer.behind;
+      // One that does not let pass yet: the remote is being moved back.
+      if (before === `${from} ${seq}`) return answer;
+      before = `${from} ${seq}`;
+      const cursor = await cursorOf(from, remote);
+      if (cursor !== null && cursor < seq) return answer;
+      await door.passed(remote, from, seq);
+    }
   };
   return {
     takeForwardBaton: (...call) => door.takeForwardBaton(...call),

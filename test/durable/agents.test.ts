@@ -126,6 +126,25 @@ async function forward(remote: string): Promise<void> {
   }
 }
 
+/** What the live remote got, before it was moved back to the beginning and got all of it again. */
+let live: PlainSample[] = [];
+const AGAIN = 'live, once more,';
+
+/** Moves a remote back in all logs, those first to which targets came, and sends between any two. */
+async function replay(remote: string): Promise<void> {
+  live = got.get(remote)!;
+  got.set(remote, []);
+  const each = async (work: (index: number) => Promise<unknown>): Promise<void> => {
+    for (const index of [2, 1, 0]) await call(index, async () => await work(index));
+  };
+  await each(async (index) => await stub(index).hold(remote, Date.now() + 10 * MINUTE));
+  await each(async (index) => {
+    await stub(index).rewind(remote, null);
+    await forward(remote);
+  });
+  await each(async (index) => await stub(index).hold(remote, 0));
+}
+
 beforeAll(async () => {
   const all = targetsWith(HOSTS);
   const left = targetsWith(GONE_FROM);
@@ -197,7 +216,11 @@ beforeAll(async () => {
   }
   await clock.advanceTo(T0 + END_MS + RUN_MS + MINUTE);
   await Promise.all(rounds);
+  for (let i = 0; i < 3; i++) await forward('live');
+  await replay('live');
   for (let i = 0; i < 3; i++) for (const remote of REMOTES) await forward(remote);
+  got.set(AGAIN, got.get('live')!);
+  got.set('live', live);
   for (let index = 0; index < 3; index++) {
     const report = await stub(index).report(clock.now());
     refused.push(report.scrapesRefused);
@@ -223,7 +246,7 @@ const times = (samples: readonly PlainSample[]): number[] => samples.filter(({ v
 const markers = (samples: readonly PlainSample[]): number[] =>
   samples.filter(({ v }) => v === 'stale').map(({ t }) => t);
 
-describe.each(REMOTES)('what the %s remote got', (remote) => {
+describe.each([...REMOTES, AGAIN])('what the %s remote got', (remote) => {
   const byHost = new Map(targetsWith(HOSTS).map((target) => [numberOf(target.url), target]));
   const live = [...byHost].filter(([host]) => host < GONE_FROM && host !== HANGS);
 

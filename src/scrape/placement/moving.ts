@@ -6,7 +6,7 @@
  * order, by the barriers that the new one keeps.
  */
 
-import type { Log } from '../../log/log.ts';
+import { DEFAULT_LOG_LIMITS, type Log } from '../../log/log.ts';
 import type { Values } from '../../log/table.ts';
 import type { Journal, TargetJournal } from '../journal.ts';
 import { agentAt, agentOf, ALONE, type Placement } from './placement.ts';
@@ -39,7 +39,14 @@ export interface Barrier {
   readonly from: number;
   readonly seq: number;
   readonly at: number;
+  /** When it was put up, Unix ms; not known of those of an earlier version. */
+  readonly sinceMs?: number;
 }
+
+/** A log keeps no record for longer: a barrier that old holds nothing up, wherever a remote is moved back to. */
+const BARRIER_MS = DEFAULT_LOG_LIMITS.ageMaxMs;
+/** Of barriers that all remotes have behind them so many are kept, for when one is moved back. */
+const BARRIERS_KEPT = 512;
 
 /** After the change, scrapes of slots before it may come for so long: ten seconds of a usual timeout, and a flush; and a slow target's own timeout. */
 const LATE_MS = 20_000;
@@ -160,7 +167,7 @@ export class Moving {
   }
 
   /** Takes what another agent remembers, unless it is here already. The caller stores the journal. Returns the keys whose pages are others now. */
-  adopt(from: number, seq: number, moved: readonly Moved[], journal: Journal): string[] {
+  adopt(nowMs: number, from: number, seq: number, moved: readonly Moved[], journal: Journal): string[] {
     const { index, placement } = this.place;
     const { generation, count } = placement;
     // Also of those that have gone since, with their markers: they must not come again.
@@ -174,17 +181,17 @@ export class Moving {
       keys.push(key);
     }
     if (keys.length > 0) this.#values.set('adopted', { generation, keys: [...adopted, ...keys] });
-    if (keys.length > 0 && seq > 0) this.#addBarrier(generation, from, seq);
+    if (keys.length > 0 && seq > 0) this.#addBarrier(nowMs, generation, from, seq);
     return keys;
   }
 
-  #addBarrier(generation: number, from: number, seq: number): void {
+  #addBarrier(sinceMs: number, generation: number, from: number, seq: number): void {
     const barriers = this.#barriers;
     // Within one change nothing moves back, so the parts of it may be one barrier: the strictest of them.
     const same = barriers.find((barrier) => barrier.generation === generation && barrier.from === from);
     const at = same?.at ?? this.#log.lastSeq();
     const others = barriers.filter((barrier) => barrier !== same);
-    this.#values.set('barriers', [...others, { generation, from, at, seq: Math.max(seq, same?.seq ?? 0) }]);
+    this.#values.set('barriers', [...others, { generation, from, at, seq: Math.max(seq, same?.seq ?? 0), sinceMs }]);
   }
 
   get #barriers(): readonly Barrier[] {
@@ -194,6 +201,11 @@ export class Moving {
   /** By remote and agent, how far that agent's log is known to have been sent to it. */
   get #passed(): Readonly<Record<string, Readonly<Record<number, number>>>> {
     return this.#values.get<Record<string, Record<number, number>>>('passed', {});
+  }
+
+  /** Until when each remote that is moved back is held at all barriers, Unix ms. */
+  get #holds(): Readonly<Record<string, number>> {
+    return this.#values.get<Record<string, number>>('barrier holds', {});
   }
 
   /** The barrier that a remote comes to first; null when none is in its way. */
@@ -207,21 +219,36 @@ export class Moving {
     return first;
   }
 
-  /** A remote has the log of agent `from` up to `seq`. Barriers that all remotes have behind them go. */
-  pass(remote: string, from: number, seq: number): void {
+  /**
+   * A remote is about to be moved back in several logs: until `untilMs`, or until this is called again, it passes no barrier here, so that what it is given again comes
+   * in order, in whatever order the logs hear of it. It comes to all barriers once more.
+   */
+  hold(remote: string, untilMs: number): void {
+    if (this.#barriers.length === 0) return;
+    const { [remote]: _, ...others } = this.#passed;
+    this.#values.set('passed', others);
+    this.#values.set('barrier holds', { ...this.#holds, [remote]: untilMs });
+  }
+
+  /** A remote has the log of agent `from` up to `seq`. Barriers that all remotes have behind them go when no log can have anything of before them any more. */
+  pass(nowMs: number, remote: string, from: number, seq: number): void {
+    if ((this.#holds[remote] ?? 0) > nowMs) return;
     const passed = this.#passed;
     const now = { ...passed, [remote]: { ...passed[remote], [from]: Math.max(seq, passed[remote]?.[from] ?? 0) } };
     const remotes = this.#log.consumerNames();
-    const left = this.#barriers.filter((barrier) =>
-      remotes.some((name) => (now[name]?.[barrier.from] ?? 0) < barrier.seq),
+    const isPassed = (barrier: Barrier): boolean =>
+      remotes.every((name) => (now[name]?.[barrier.from] ?? 0) >= barrier.seq);
+    const barriers = this.#barriers;
+    let tooMany = barriers.filter(isPassed).length - BARRIERS_KEPT;
+    const left = barriers.filter(
+      (barrier) => !isPassed(barrier) || ((barrier.sinceMs ?? 0) > nowMs - BARRIER_MS && tooMany-- <= 0),
     );
-    if (left.length > 0) {
-      this.#values.set('barriers', left);
-      this.#values.set('passed', now);
-    } else {
-      this.#values.delete('barriers');
-      this.#values.delete('passed');
+    if (left.length === 0) {
+      for (const name of ['barriers', 'passed', 'barrier holds']) this.#values.delete(name);
+      return;
     }
+    if (left.length < barriers.length) this.#values.set('barriers', left);
+    this.#values.set('passed', now);
   }
 
   /** Whether there is nothing here any more for which an agent without targets must be kept. */
