@@ -94,8 +94,11 @@ export class Symbols {
   }
 }
 
+/** What is written of a nested message until its size is known, by depth. */
+const inners = [new Writer(), new Writer()];
+
 /** Copies the fields of a message up to `end`, with the references of the new table. */
-export function renumber(cursor: Cursor, end: number, shape: Shape, symbols: Symbols, out: Writer): void {
+export function renumber(cursor: Cursor, end: number, shape: Shape, symbols: Symbols, out: Writer, depth = 0): void {
   while (cursor.offset < end) {
     const start = cursor.offset;
     const tag = cursor.tag(end);
@@ -112,8 +115,9 @@ export function renumber(cursor: Cursor, end: number, shape: Shape, symbols: Sym
       out.uint32(symbols.ref(cursor.uint32(end)));
     } else {
       const stop = cursor.length(end);
-      const inner = new Writer();
-      if (nested !== undefined) renumber(cursor, stop, nested, symbols, inner);
+      const inner = inners[depth]!;
+      inner.clear();
+      if (nested !== undefined) renumber(cursor, stop, nested, symbols, inner, depth + 1);
       else while (cursor.offset < stop) inner.uint32(symbols.ref(cursor.uint32(stop)));
       out.field(tag, inner.bytes, 0, inner.length);
     }
