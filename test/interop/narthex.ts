@@ -22,6 +22,8 @@ export interface NarthexOptions {
   readonly state: string;
   /** `NARTHEX_LIMITS`. */
   readonly limits?: string;
+  /** `NARTHEX_ENABLE_FEATURE`. */
+  readonly features?: readonly string[];
   /** A module that is loaded into the command before it begins. */
   readonly preload?: string;
   /** Another folder of the Worker's sources and `wrangler.toml`. */
@@ -33,6 +35,7 @@ export async function startNarthex(lab: Lab, options: NarthexOptions): Promise<N
   const config = await lab.write(`${name}.yml`, options.config);
   const environment = {
     ...(options.limits === undefined ? {} : { NARTHEX_LIMITS: options.limits }),
+    ...(options.features === undefined ? {} : { NARTHEX_ENABLE_FEATURE: options.features.join(',') }),
     ...(options.root === undefined ? {} : { NARTHEX_WORKER_ROOT: options.root }),
   };
   const preload = options.preload === undefined ? [] : ['--import', options.preload];
