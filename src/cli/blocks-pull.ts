@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { Clock } from '../model/doors.ts';
 import { isUlid } from '../model/ulid.ts';
 import type { Api } from './api.ts';
 import { listBlocks } from './blocks-ls.ts';
@@ -28,8 +29,13 @@ const FILE = /^(?:meta\.json|index|chunks\/\d{6})$/;
 const UNFINISHED = '.tmp-for-creation';
 
 /** `blocks pull DIR`. */
-export async function blocksPull(api: Api, dir: string, options: { readonly snapshot: boolean }): Promise<void> {
-  const blocks = options.snapshot ? await takeSnapshot(api) : await listed(api);
+export async function blocksPull(
+  api: Api,
+  dir: string,
+  options: { readonly snapshot: boolean },
+  clock?: Clock,
+): Promise<void> {
+  const blocks = options.snapshot ? await takeSnapshot(api, clock) : await listed(api);
   let pulled = 0;
   for (const block of blocks) pulled += (await pullBlock(api, dir, block)) ? 1 : 0;
   // promtool's `tsdb dump` opens a folder as a whole database, and wants its log, empty though it is.

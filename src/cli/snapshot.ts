@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotBlock } from '../http/services.ts';
+import type { Clock } from '../model/doors.ts';
 import type { Api } from './api.ts';
 import type { Pullable } from './blocks-pull.ts';
 import { Failure } from './failure.ts';
@@ -11,18 +12,20 @@ const PAUSE_MS = 500;
 /** Without any progress it is given up. */
 const STUCK_MS = 10 * 60_000;
 
-export async function takeSnapshot(api: Api): Promise<Pullable[]> {
-  const name = encodeURIComponent(await finish(api));
+const CLOCK: Clock = { now: () => Date.now(), sleepUntil: (atMs) => sleep(atMs - Date.now()) };
+
+export async function takeSnapshot(api: Api, clock = CLOCK): Promise<Pullable[]> {
+  const name = encodeURIComponent(await finish(api, clock));
   const path = `/api/v1/admin/tsdb/snapshots/${name}`;
   const { blocks } = (await api.get(path)) as { blocks: readonly SnapshotBlock[] };
   return blocks.map(({ ulid, files }) => ({ ulid, files, path: `${path}/${ulid}` }));
 }
 
 /** Repeats the request while the answer is 202; returns the name of the finished snapshot. */
-async function finish(api: Api): Promise<string> {
+async function finish(api: Api, clock: Clock): Promise<string> {
   let path = PATH;
   let progress = '';
-  let progressAtMs = Date.now();
+  let progressAtMs = clock.now();
   for (;;) {
     const answer = await api.call('POST', path);
     const data = (answer.data ?? {}) as { name?: string; progress?: unknown };
@@ -33,13 +36,13 @@ async function finish(api: Api): Promise<string> {
     const now = typeof data.progress === 'string' ? data.progress : JSON.stringify(data.progress ?? '');
     if (now !== progress) {
       progress = now;
-      progressAtMs = Date.now();
+      progressAtMs = clock.now();
       console.error(`snapshot ${data.name}: ${progress}`);
-    } else if (Date.now() - progressAtMs > STUCK_MS) {
+    } else if (clock.now() - progressAtMs > STUCK_MS) {
       throw new Failure(
         `snapshot ${data.name} has made no progress for ${STUCK_MS / 60_000} minutes (last: ${progress})`,
       );
     }
-    await sleep(PAUSE_MS);
+    await clock.sleepUntil(clock.now() + PAUSE_MS);
   }
 }

@@ -12,6 +12,7 @@ import { blocksLs } from '../../src/cli/blocks-ls.ts';
 import { blocksPull } from '../../src/cli/blocks-pull.ts';
 import { configPush } from '../../src/cli/config-push.ts';
 import type { BlockStatus } from '../../src/http/status.ts';
+import type { Clock } from '../../src/model/doors.ts';
 
 const [OLD, NEW] = ['01M81R0W9QBK3WD1G7NA70H4E3', '01M81R0W9QBK3WD1G7NA70H4E4'];
 const FILES = ['index', 'chunks/000001', 'meta.json'];
@@ -183,6 +184,12 @@ ${NEW}  2026-11-22 14:00:00  2026-11-22 16:00:00  1,234,567      89  5.0 MiB  la
 });
 
 describe('blocks pull', () => {
+  /** On which each sleep ends at once, later by `stepMs` at least. */
+  const clock = (stepMs = 0): Clock => {
+    let nowMs = 0;
+    const sleepUntil = (atMs: number): Promise<void> => Promise.resolve(void (nowMs = Math.max(atMs, nowMs + stepMs)));
+    return { now: () => nowMs, sleepUntil };
+  };
   const serve = (path: string, ...ulids: string[]): void => {
     for (const ulid of ulids)
       for (const file of FILES) routes[`GET ${path}/${ulid}/${file}`] = [200, `${ulid} ${file}`];
@@ -242,9 +249,18 @@ describe('blocks pull', () => {
     };
     routes[`GET ${post}s/s%201`] = success({ name: 's 1', blocks: [{ ulid: OLD, files: FILES }] });
     serve(`${post}s/s%201`, OLD);
-    await blocksPull(api, target(), { snapshot: true });
+    await blocksPull(api, target(), { snapshot: true }, clock());
     expect(readdirSync(target()).toSorted()).toEqual([OLD, 'wal']);
     expect(printed.slice(0, 2)).toEqual(['snapshot s 1: 1 of 2', 'snapshot s 1: 2 of 2']);
+  });
+
+  test('a snapshot without progress is given up', async () => {
+    const data = { name: 's', progress: '1 of 2' };
+    for (const query of ['', '?name=s'])
+      routes[`POST /api/v1/admin/tsdb/snapshot${query}`] = [202, { status: 'success', data }];
+    const pull = blocksPull(api, target(), { snapshot: true }, clock(60_000));
+    await expect(pull).rejects.toThrow('snapshot s has made no progress for 10 minutes (last: 1 of 2)');
+    expect(requests).toHaveLength(12);
   });
 
   test('a snapshot that fails is told', async () => {
