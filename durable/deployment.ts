@@ -18,6 +18,7 @@ import { agentAt } from '../src/scrape/placement/placement.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
 import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
+import { ToldTenants } from '../src/receive/told.ts';
 import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
 import type { Labels } from '../src/model/labels.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
@@ -42,8 +43,8 @@ let otlp: { readonly config: OtlpConfig; readonly untilMs: number } | null = nul
 
 /** For the bodies that this isolate holds. */
 const room = new Room();
-/** Counted in this isolate's memory only. */
-const counts: Record<string, number> = {};
+/** In this isolate's memory only. */
+const told = new ToldTenants();
 /** How many shards tenants have, as this isolate was told; the director knows of them then. */
 const placements = new Map<
   string,
@@ -56,7 +57,8 @@ export function services(env: Env, nowMs: number): Services {
   return {
     nowMs,
     features: featuresOf(env).enabled,
-    counters: () => counts,
+    told: () => told.all(),
+    settings: (tenant) => limitsInForce(env).of(tenant),
     status: () => status(env, nowMs),
     config: () => inForce(env),
     pushConfig: (text, source, files) => putInForce(env, nowMs, { text, files }, source),
@@ -104,7 +106,8 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
     nowMs,
     random: Math.random,
     room,
-    count: (event, n = 1) => (counts[event] = (counts[event] ?? 0) + n),
+    count: (event, n = 1) => told.count(tenant, event, n),
+    refused: (status, message) => told.refused(tenant, { atMs: nowMs, status, message }),
     shards: (to) => knownShards(to, settings.shards, nowMs),
     askShards: (to) => askShards(env, to, settings.shards, nowMs),
     leader: settings.ha ? (cluster) => leaders.get(tenant, cluster, nowMs) : null,

@@ -7,6 +7,7 @@
  */
 
 import { DEFAULT_TENANT } from '../model/tenant.ts';
+import type { Told } from '../receive/told.ts';
 import type { SystemStatus } from './status.ts';
 import type { Role } from './tokens.ts';
 
@@ -99,6 +100,12 @@ function pattern(path: string): RegExp {
     .replaceAll('.', '\\.')
     .replace(/:\w+(\{[^}]*\})?/g, (_, rest?: string) => (rest ? '.+' : '[^/]+'));
   return new RegExp(`^${source}$`);
+}
+
+/** What a tenant may see of what senders were told. */
+export function toldTo(tenant: string, told: ReadonlyMap<string, Told>): ReadonlyMap<string, Told> {
+  const own = told.get(tenant);
+  return tenant === DEFAULT_TENANT ? told : new Map(own === undefined ? [] : [[tenant, own]]);
 }
 
 /** The part of the system that a tenant may see. */

@@ -13,7 +13,7 @@ import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { isUlid } from '../model/ulid.ts';
 import { RegexpError, regexpOf } from '../relabel/regexp.ts';
 import { readBody } from '../receive/body.ts';
-import { methodsAt, visibleTo, type Route } from './access.ts';
+import { methodsAt, toldTo, visibleTo, type Route } from './access.ts';
 import { isOpen, type Caller } from './auth.ts';
 import { failure, success, text } from './envelope.ts';
 import { exemplarsData } from './exemplars.ts';
@@ -64,6 +64,8 @@ const page: Handler = async (c, caller, memory) =>
     version: c.env.version,
     origin: new URL(c.req.url).origin,
     problems: await allProblems(c),
+    told: toldTo(caller.tenant, c.env.services.told()),
+    settings: (tenant) => c.env.services.settings(tenant),
   });
 
 const targetsPage: Handler = async (c, _caller, memory) => {
@@ -98,7 +100,11 @@ async function allProblems(c: C): Promise<string[]> {
 const ownMetrics = async (c: C, caller: Caller, memory: Memory): Promise<Exposition> => {
   const { services, version } = c.env;
   const status = visibleTo(caller.tenant, await memory.status(services));
-  return metricsOf(status, { version, counters: services.counters(), lastReloadOk: memory.lastReloadOk });
+  return metricsOf(status, {
+    version,
+    told: toldTo(caller.tenant, services.told()),
+    lastReloadOk: memory.lastReloadOk,
+  });
 };
 
 const metrics: Handler = async (c, caller, memory) => {

@@ -8,6 +8,7 @@
  */
 
 import { formatDuration } from '../config/duration.ts';
+import type { Told } from '../receive/told.ts';
 import { Exposition } from './exposition.ts';
 import { redactedUrl } from './humanise.ts';
 import type { AgentStatus, BlockStatus, ConsumerStatus, IngesterStatus, LogStatus, SystemStatus } from './status.ts';
@@ -18,7 +19,8 @@ const REFUSED_BY_REMOTE = /^http_/;
 
 export interface MetricsExtra {
   readonly version: string;
-  readonly counters: Readonly<Record<string, number>>;
+  /** By tenant. */
+  readonly told: ReadonlyMap<string, Told>;
   /** Whether the last reload that this isolate saw succeeded; null when it saw none. */
   readonly lastReloadOk: boolean | null;
 }
@@ -39,7 +41,7 @@ export function metricsOf(status: SystemStatus, extra: MetricsExtra): Exposition
   }
   for (const ingester of status.ingesters) ingesterMetrics(out, ingester);
   blockMetrics(out, status.blocks);
-  memoryMetrics(out, extra.counters);
+  for (const [tenant, { counts }] of extra.told) memoryMetrics(out, tenant, counts);
   return out;
 }
 
@@ -415,7 +417,7 @@ function blockMetrics(out: Exposition, blocks: readonly BlockStatus[]): void {
 }
 
 /** `requests:204` and the like; whatever has no name of its own here appears as an event, so that nothing is hidden. */
-function memoryMetrics(out: Exposition, counters: Readonly<Record<string, number>>): void {
+function memoryMetrics(out: Exposition, tenant: string, counters: Readonly<Record<string, number>>): void {
   for (const [key, n] of Object.entries(counters)) {
     const colon = key.indexOf(':');
     const event = colon < 0 ? key : key.slice(0, colon);
@@ -423,15 +425,17 @@ function memoryMetrics(out: Exposition, counters: Readonly<Record<string, number
     if (event === 'requests') {
       out
         .counter('narthex_receiver_requests_total', `Remote-write requests by status code. ${IN_MEMORY}`)
-        .add(n, { code: detail });
+        .add(n, { tenant, code: detail });
     } else if (event === 'samples_in') {
-      out.counter('narthex_receiver_samples_total', `Samples that were received and logged. ${IN_MEMORY}`).add(n);
+      out
+        .counter('narthex_receiver_samples_total', `Samples that were received and logged. ${IN_MEMORY}`)
+        .add(n, { tenant });
     } else if (event === 'refused_samples') {
       out
         .counter('narthex_receiver_refused_samples_total', `Samples that were refused, by reason. ${IN_MEMORY}`)
-        .add(n, { reason: detail });
+        .add(n, { tenant, reason: detail });
     } else {
-      out.counter('narthex_events_total', `Other events. ${IN_MEMORY}`).add(n, { event, detail });
+      out.counter('narthex_events_total', `Other events. ${IN_MEMORY}`).add(n, { tenant, event, detail });
     }
   }
 }

@@ -9,6 +9,8 @@ import type { Problem } from '../config/problems.ts';
 import type { SeriesExemplars } from '../digest/exemplar-ring.ts';
 import type { Labels } from '../model/labels.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
+import type { TenantSettings } from '../receive/limits.ts';
+import type { Told } from '../receive/told.ts';
 import type { TargetsMetadata } from '../scrape/page/metadata.ts';
 import type { SystemStatus } from './status.ts';
 
@@ -70,8 +72,10 @@ export interface Services {
   snapshotBlocks(tenant: string, name: string): Promise<readonly SnapshotBlock[] | null>;
   /** An object of the bucket; `size` in bytes. Keys come only from `src/model/tenant.ts`. */
   file(key: string): Promise<{ readonly body: ReadableStream; readonly size: number } | null>;
-  /** Counted in this isolate's memory: `requests:204`, `samples_in`, `refused_samples:<reason>`. */
-  counters(): Readonly<Record<string, number>>;
+  /** What the senders of each tenant were told, in this isolate's memory. */
+  told(): ReadonlyMap<string, Told>;
+  /** What holds for a tenant. */
+  settings(tenant: string): TenantSettings;
   /** What the deployment enables, by name (src/config/features.ts). */
   readonly features: readonly string[];
   /** Unix ms. */

@@ -58,6 +58,8 @@ export interface WriteDeps {
   describe(tenant: string, families: readonly FamilyMetadata[]): Promise<void>;
   /** Counts an event: `requests:204`, `samples_in`, `refused_samples:too_old`, `refused_requests:snappy` … */
   count(event: string, n?: number): void;
+  /** Remembers the newest answer that was not all well. */
+  refused(status: number, message: string): void;
 }
 
 /** Where they go, and what the log's object judges them by. */
@@ -91,6 +93,7 @@ export async function handleWrite(request: Request, tenant: string, deps: WriteD
     headers.set('X-Prometheus-Remote-Write-Exemplars-Written', String(answer.written?.exemplars ?? 0));
   }
   if (answer.message === undefined) return new Response(null, { status: answer.status, headers });
+  if (answer.status >= 400) deps.refused(answer.status, answer.message);
   headers.set('Content-Type', 'text/plain; charset=utf-8');
   return new Response(`${answer.message}\n`, { status: answer.status, headers });
 }

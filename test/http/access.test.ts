@@ -4,7 +4,7 @@
  */
 
 import { describe, expect, it } from 'vitest';
-import { ACCESS, ROUTES, splitRoute, type Route } from '../../src/http/access.ts';
+import { ACCESS, ROUTES, splitRoute, type Route, toldTo } from '../../src/http/access.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { AppEnv } from '../../src/http/services.ts';
 import { client, fakeServices, line, SNAPSHOT, ULID } from './fake.ts';
@@ -331,4 +331,11 @@ it('makes no token valid of a malformed line, and says on /-/ready that there is
   const ready = await ask('GET', '/-/ready');
   expect(ready.status).toBe(200);
   expect(await ready.text()).toMatch(/NARTHEX_TOKENS, line 1: the roles .* ignored/);
+});
+
+it('what senders were told is shown to their tenant, and to the deployment', () => {
+  const told = new Map(['acme', 'wile'].map((tenant) => [tenant, { counts: {}, refusal: null }] as const));
+  expect([...toldTo('acme', told).keys()]).toEqual(['acme']);
+  expect([...toldTo('other', told).keys()]).toEqual([]);
+  expect([...toldTo('anonymous', told).keys()]).toEqual(['acme', 'wile']);
 });

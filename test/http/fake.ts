@@ -1,6 +1,7 @@
 /** A system that runs nowhere: plain data, and services that write down what was called. */
 
 import { createApp } from '../../src/http/app.ts';
+import { DEFAULT_RECEIVE_LIMITS, DEFAULT_SHARD_LIMITS, type TenantSettings } from '../../src/receive/limits.ts';
 import type { AppEnv, Services } from '../../src/http/services.ts';
 import type {
   AgentStatus,
@@ -17,6 +18,13 @@ import type {
 /** 2026-11-22T13:05:09Z: the open range is 12:00–14:00. */
 export const NOW = Date.UTC(2026, 10, 22, 13, 5, 9);
 const HOUR = 3_600_000;
+export const SETTINGS: TenantSettings = {
+  receive: DEFAULT_RECEIVE_LIMITS,
+  shard: DEFAULT_SHARD_LIMITS,
+  shards: 1,
+  ha: false,
+  relay: [],
+};
 export const SNAPSHOT = '20261122T130509Z-0123abcd';
 export const ULID = '01KAN5Z1D0M4V7Q8X2C3B4N5P6';
 
@@ -214,7 +222,8 @@ export function fakeServices(status: SystemStatus = system(), over: Partial<Serv
     snapshot: (_tenant, name) => Promise.resolve({ done: true, name: name ?? SNAPSHOT, progress: '' }),
     snapshotBlocks: () => Promise.resolve([{ ulid: ULID, files: ['index', 'meta.json'] }]),
     file: () => Promise.resolve({ body: new Blob(['bytes']).stream() as unknown as ReadableStream, size: 5 }),
-    counters: () => ({}),
+    told: () => new Map(),
+    settings: () => SETTINGS,
     nowMs: status.nowMs,
     ...over,
   };

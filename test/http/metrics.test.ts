@@ -13,7 +13,11 @@ const COUNTERS = {
 };
 
 const render = (status: SystemStatus, lastReloadOk: boolean | null = null): string =>
-  renderMetrics(status, { version: '0.1.0', counters: COUNTERS, lastReloadOk });
+  renderMetrics(status, {
+    version: '0.1.0',
+    told: new Map([['acme', { counts: COUNTERS, refusal: null }]]),
+    lastReloadOk,
+  });
 
 /** A strict reader of format 0.0.4: families whole and once, HELP and TYPE first, no sample twice. */
 function parse(text: string): Map<string, number> {
@@ -122,10 +126,10 @@ describe('/metrics', () => {
     ['narthex_range_samples{tenant="anonymous",shard="0",late="true"}', 0],
     ['prometheus_tsdb_blocks_loaded{tenant="anonymous"}', 1],
     ['prometheus_tsdb_storage_blocks_bytes{tenant="acme"}', 2_345_678],
-    ['narthex_receiver_requests_total{code="204"}', 7],
-    ['narthex_receiver_samples_total', 900],
-    ['narthex_receiver_refused_samples_total{reason="bad name"}', 3],
-    ['narthex_events_total{event="odd",detail="thing"}', 2],
+    ['narthex_receiver_requests_total{tenant="acme",code="204"}', 7],
+    ['narthex_receiver_samples_total{tenant="acme"}', 900],
+    ['narthex_receiver_refused_samples_total{tenant="acme",reason="bad name"}', 3],
+    ['narthex_events_total{tenant="acme",event="odd",detail="thing"}', 2],
   ];
   it.each(facts)('%s', (name, value) => {
     expect(samples.get(name)).toBe(value);

@@ -3,7 +3,9 @@ import { renderPage, pageResponse } from '../../src/http/page/page.tsx';
 import { SCRIPT } from '../../src/http/page/script.ts';
 import { STYLE } from '../../src/http/page/style.ts';
 import type { SystemStatus } from '../../src/http/status.ts';
-import { agent, block, consumer, ingester, log, NOW, system, target } from './fake.ts';
+import type { TenantSettings } from '../../src/receive/limits.ts';
+import type { Told } from '../../src/receive/told.ts';
+import { agent, block, consumer, ingester, log, NOW, SETTINGS, system, target } from './fake.ts';
 
 const props = (status: SystemStatus, problems: string[] = []) => ({
   status,
@@ -11,6 +13,8 @@ const props = (status: SystemStatus, problems: string[] = []) => ({
   version: '0.1.0',
   origin: 'http://localhost:8787',
   problems,
+  told: new Map<string, Told>(),
+  settings: () => SETTINGS,
 });
 
 /** What a reader sees: no tags, entities resolved, one space. */
@@ -235,4 +239,36 @@ it('allows nothing to run but its own script', async () => {
   }
   // No attribute that the policy would block.
   expect(html).not.toMatch(/ (style|on\w+)="/);
+});
+
+it('says what the senders of each tenant were told, and their limits; also of one of whom nothing was taken', () => {
+  const message = 'more than 100 samples a second (samples_per_second in NARTHEX_LIMITS)';
+  const told = new Map<string, Told>([
+    [
+      'wile',
+      {
+        counts: { 'requests:204': 3, 'requests:429': 2, 'otlp_requests:400': 1, 'refused_samples:too_old': 7 },
+        refusal: { atMs: NOW - 60_000, status: 429, message },
+      },
+    ],
+  ]);
+  const settings: TenantSettings = {
+    ...SETTINGS,
+    receive: { ...SETTINGS.receive, pastMs: 86_400_000 },
+    shard: { ...SETTINGS.shard, samplesPerS: 100, samplesBurst: 1000, seriesMax: 500_000 },
+    shards: 3,
+  };
+  const ingesters = [ingester({ tenant: 'acme' })];
+  const html = renderPage({
+    ...props(system({ ingesters })),
+    told,
+    settings: (tenant) => (tenant === 'wile' ? settings : SETTINGS),
+  });
+  const text = html.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+  expect(text).toMatch(/Tenant acme what its senders.* Limits: the defaults\. Tenant acme shard 0/);
+  expect(text).toContain('Requests 204 3 Requests 429 2 OTLP requests 400 1 Refused samples 7 too_old');
+  expect(text).toMatch(/not all well, 429, 1 min ago : more than 100 samples a second/);
+  expect(text).toContain(
+    'Limits: past_limit 1d, samples_per_second 100, samples_burst 1,000, series_limit 500,000, shards 3; else the defaults.',
+  );
 });

@@ -30,6 +30,7 @@ export class Receiver {
   readonly appends: { tenant: string; records: number }[] = [];
   readonly counts: Record<string, number> = {};
   readonly families: FamilyMetadata[] = [];
+  readonly refusals: string[] = [];
   limits: ReceiveLimits = DEFAULT_RECEIVE_LIMITS;
   leader: ((cluster: string) => string | null) | null = null;
   room = new Room();
@@ -59,6 +60,7 @@ export class Receiver {
         this.families.push(...families);
         return Promise.resolve();
       },
+      refused: (status, message) => this.refusals.push(`${status} ${message}`),
       count: (event, n = 1) => {
         this.counts[event] = (this.counts[event] ?? 0) + n;
       },

@@ -6,6 +6,8 @@
 import type { FC } from 'hono/jsx';
 import { DEFAULT_TENANT } from '../../model/tenant.ts';
 import { timestamp } from '../humanise.ts';
+import type { TenantSettings } from '../../receive/limits.ts';
+import type { Told } from '../../receive/told.ts';
 import type { SystemStatus } from '../status.ts';
 import { attention } from './attention.ts';
 import { Blocks } from './blocks.tsx';
@@ -26,6 +28,9 @@ export interface PageProps {
   readonly origin: string;
   /** What is wrong with the tokens. */
   readonly problems: readonly string[];
+  /** What senders were told, of the tenants that the reader may see, and what holds for a tenant. */
+  readonly told: ReadonlyMap<string, Told>;
+  readonly settings: (tenant: string) => TenantSettings;
 }
 
 /** The page as an answer, with the policy that fits it. */
@@ -41,7 +46,7 @@ export function renderPage(props: PageProps): string {
   );
 }
 
-const Main: FC<PageProps> = ({ status, tenant, origin, problems }) => {
+const Main: FC<PageProps> = ({ status, tenant, origin, problems, told, settings }) => {
   const deployment = tenant === DEFAULT_TENANT;
   return (
     <>
@@ -50,7 +55,7 @@ const Main: FC<PageProps> = ({ status, tenant, origin, problems }) => {
       {deployment ? <Targets status={status} /> : null}
       {deployment ? <Discoveries status={status} /> : null}
       {deployment ? <Logs status={status} /> : null}
-      <Receiver status={status} origin={origin} />
+      <Receiver status={status} origin={origin} told={told} settings={settings} />
       <Blocks status={status} />
       <footer>
         <a href="/metrics">Metrics</a>

@@ -1,22 +1,44 @@
 /** The receiver's shards: a log, its digest, and the ranges that fill until they are cut. */
 
 import type { FC } from 'hono/jsx';
+import { compareUtf8 } from '../../model/labels.ts';
+import type { TenantSettings } from '../../receive/limits.ts';
+import type { Told } from '../../receive/told.ts';
 import { ago, clock, period, timestamp } from '../humanise.ts';
 import type { IngesterStatus, RangeStatus, SystemStatus } from '../status.ts';
 import { plural } from './attention.ts';
 import { LastError, LogFill, Remote, SetAside } from './log.tsx';
 import { Ago, Bar, Card, Count, Dropped, Empty, ErrorText, Fact, Facts, Mark, Section, Size, Span } from './parts.tsx';
 import { cutAtMs, elapsed } from './ranges.ts';
+import { Senders } from './senders.tsx';
 
-export const Receiver: FC<{ status: SystemStatus; origin: string }> = ({ status, origin }) => (
+interface ReceiverProps {
+  readonly status: SystemStatus;
+  readonly origin: string;
+  readonly told: ReadonlyMap<string, Told>;
+  readonly settings: (tenant: string) => TenantSettings;
+}
+
+export const Receiver: FC<ReceiverProps> = ({ status, origin, told, settings }) => (
   <Section id="receiver" title="Receiver" lead="remote write, sorted into ranges of two hours">
-    {status.ingesters.length === 0 ? (
+    {status.ingesters.length === 0 && told.size === 0 ? (
       <Empty>
         Nothing received yet. Point any Prometheus, Alloy, OpenTelemetry Collector or vmagent here:
         <code class="block">{`remote_write:\n  - url: ${origin}/api/v1/write`}</code>
       </Empty>
     ) : (
-      status.ingesters.map((ingester) => <Shard ingester={ingester} nowMs={status.nowMs} />)
+      [...new Set([...status.ingesters.map(({ tenant }) => tenant), ...told.keys()])]
+        .sort(compareUtf8)
+        .map((tenant) => (
+          <>
+            <Senders tenant={tenant} told={told.get(tenant) ?? null} settings={settings(tenant)} nowMs={status.nowMs} />
+            {status.ingesters
+              .filter((ingester) => ingester.tenant === tenant)
+              .map((ingester) => (
+                <Shard ingester={ingester} nowMs={status.nowMs} />
+              ))}
+          </>
+        ))
     )}
   </Section>
 );

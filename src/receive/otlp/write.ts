@@ -38,6 +38,7 @@ export async function handleOtlp(request: Request, tenant: string, deps: OtlpDep
   const held = deps.room.enter();
   const answer = await write(request, type, tenant, deps, held).finally(() => held.leave());
   deps.count(`otlp_requests:${answer.status}`);
+  if (answer.message !== undefined) deps.refused(answer.status, answer.message);
   const headers = new Headers(answer.headers);
   headers.set('Content-Type', type ?? 'text/plain; charset=utf-8');
   return new Response(bodyOf(answer, type), { status: answer.status, headers });
