@@ -2,8 +2,8 @@
  * A block's `meta.json`, for Prometheus and, in its section `thanos`, for Thanos. Its presence says that the block is complete, so
  * it is written last.
  *
- * Source: prometheus/prometheus, tsdb/block.go (BlockMeta); thanos-io/thanos, pkg/block/metadata/meta.go. Mimir refuses labels that
- * Thanos demands: a bucket for Mimir needs metas of its own.
+ * Source: prometheus/prometheus, tsdb/block.go (BlockMeta); thanos-io/thanos, pkg/block/metadata/meta.go. Mimir reads a bucket
+ * with labels that Thanos demands; only its upload API refuses them (grafana/mimir, pkg/compactor/block_upload.go).
  */
 
 import { compareUtf8 } from '../model/labels.ts';
