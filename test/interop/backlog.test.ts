@@ -1,13 +1,9 @@
-import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect } from 'vitest';
-import { apiTo } from '../../src/cli/api.ts';
-import { listBlocks } from '../../src/cli/blocks-ls.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { double } from '../encoding/remote-write/oracle.ts';
 import { message1, message2, series1, series2 } from '../receive/receiver.ts';
-import { freePort, type Lab, test, waitUntil } from './harness.ts';
-import { killAndRestart, metric, type Narthex, pullSnapshot, startNarthex } from './narthex.ts';
+import { freePort, test, waitUntil } from './harness.ts';
+import { cutBlocks, hastyRoot, killAndRestart, metric, type Narthex, pullSnapshot, startNarthex } from './narthex.ts';
 import { blocks, difference, doubled, dump, lineOf, lines, select } from './promtool.ts';
 
 const HOUR_MS = 3_600_000;
@@ -77,11 +73,6 @@ test('a backlog of 24 h, delivered when the receiver is back, is whole in its bl
   expect(metas.length).toBeGreaterThanOrEqual(12);
 }, 480_000);
 
-/** How many blocks were cut; the snapshot of what is not cut yet is none of them. */
-async function cutBlocks(narthex: Narthex): Promise<number> {
-  return (await listBlocks(apiTo(narthex.url, null))).length;
-}
-
 function messageOf(fromMs: number, steps: number, schema: 1 | 2, expected: string[]): Uint8Array {
   const all = Array.from({ length: SERIES }, (_, n) => {
     const labels = [
@@ -104,19 +95,4 @@ function messageOf(fromMs: number, steps: number, schema: 1 | 2, expected: strin
       series1('', { labels: labels.map(([name, value]) => ({ name, value })), samples }),
     ),
   );
-}
-
-/** The Worker as it is, but for the cron that cuts: it fires every minute instead of every hour. */
-async function hastyRoot(lab: Lab): Promise<string> {
-  const root = await lab.dir('root');
-  for (const name of ['src', 'durable', 'wrangler.toml', 'prometheus.yml', 'package.json']) {
-    await cp(name, join(root, name), { recursive: true });
-  }
-  await symlink(join(process.cwd(), 'node_modules'), join(root, 'node_modules'));
-  for (const name of ['wrangler.toml', 'durable/crons.ts']) {
-    const text = await readFile(join(root, name), 'utf8');
-    expect(text).toContain('35 * * * *');
-    await writeFile(join(root, name), text.replaceAll('35 * * * *', '*/1 */1 * * *'));
-  }
-  return root;
 }

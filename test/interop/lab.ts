@@ -23,7 +23,8 @@ export type Peer =
   | 'node_exporter'
   | 'victoria-metrics'
   | 'vmagent'
-  | 'otelcol';
+  | 'otelcol'
+  | 'thanos';
 
 /** Where a peer's program is. */
 export function peer(name: Peer): string {

@@ -1,7 +1,11 @@
 /** Starts Narthex as its user does, by the built command, and asks it. */
 import { execFile } from 'node:child_process';
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { apiTo } from '../../src/cli/api.ts';
+import { listBlocks } from '../../src/cli/blocks-ls.ts';
 import { alive, GiveUp, type Lab, processTree, type Started, get, waitUntil } from './lab.ts';
 import { narthexProgram } from './setup.ts';
 
@@ -77,6 +81,26 @@ export async function pullSnapshot(narthex: Narthex, dir: string): Promise<strin
   const args = [narthexProgram, 'blocks', 'pull', dir, '--snapshot', '--url', narthex.url];
   const { stdout } = await run(process.execPath, args, { timeout: 120_000 });
   return stdout;
+}
+
+/** How many blocks were cut; the snapshot of what is not cut yet is none of them. */
+export async function cutBlocks(narthex: Narthex): Promise<number> {
+  return (await listBlocks(apiTo(narthex.url, null))).length;
+}
+
+/** The Worker as it is, but for the cron that cuts: it fires every minute instead of every hour. */
+export async function hastyRoot(lab: Lab): Promise<string> {
+  const root = await lab.dir('root');
+  for (const name of ['src', 'durable', 'wrangler.toml', 'prometheus.yml', 'package.json']) {
+    await cp(name, join(root, name), { recursive: true });
+  }
+  await symlink(join(process.cwd(), 'node_modules'), join(root, 'node_modules'));
+  for (const name of ['wrangler.toml', 'durable/crons.ts']) {
+    const text = await readFile(join(root, name), 'utf8');
+    if (!text.includes('35 * * * *')) throw new Error(`${name} does not have the cron that cuts`);
+    await writeFile(join(root, name), text.replaceAll('35 * * * *', '*/1 */1 * * *'));
+  }
+  return root;
 }
 
 /**

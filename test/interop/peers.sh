@@ -7,6 +7,7 @@
 #   bin/consul                         Consul's agent, built from its Go module
 #   bin/process_exporter, bin/blackbox_exporter, bin/pushgateway   Debian's packages
 #   bin/victoria-metrics, bin/vmagent  VictoriaMetrics, Debian's package
+#   bin/thanos                         Thanos, built from its Go module
 #   bin/otelcol                        an OpenTelemetry Collector of a few components (otelcol/main.go), built
 #
 #   test/interop/peers.sh          prepare what is missing, say how long it took
@@ -24,6 +25,16 @@ OTELCOL_MODULE=v1.68.0
 # The last before modules that the proxy does not serve; it replaces its own client library with a folder beside it, this is the published one.
 CONSUL=1.15.4
 CONSUL_API=v1.27.0
+# The last that Go 1.26.0 builds. What it replaces, its go.mod says; only that of the main module counts.
+THANOS=0.42.4
+THANOS_REPLACES=(
+  'capnproto.org/go/capnp/v3 => capnproto.org/go/capnp/v3 v3.0.0-alpha.30'
+  'github.com/bradfitz/gomemcache => github.com/themihai/gomemcache v0.0.0-20180902122335-24332e2d58ab'
+  'github.com/sercand/kuberesolver/v4 => github.com/sercand/kuberesolver/v5 v5.1.1'
+  'github.com/vimeo/galaxycache => github.com/thanos-community/galaxycache v0.0.0-20211122094458-3a32041a1f1e'
+  'gopkg.in/alecthomas/kingpin.v2 => github.com/alecthomas/kingpin v1.3.8-0.20210301060133-17f40c25f497'
+  'zenhack.net/go/util => github.com/zenhack/go-util v0.0.0-20231005031245-66f5419c2aea'
+)
 GO_MIN=1.26
 # The service discoveries that the suite compares; of the others the module proxy refuses some dependencies.
 PROMETHEUS3_TAGS=remove_all_sd,enable_consul_sd,enable_dns_sd,enable_kubernetes_sd
@@ -51,6 +62,7 @@ ready_prometheus3() {
     [[ -f $bin/prometheus-3.tags && $(<"$bin/prometheus-3.tags") == "$PROMETHEUS3_TAGS" ]]
 }
 ready_otelcol() { ready otelcol "$OTELCOL"; }
+ready_thanos() { ready thanos "$THANOS"; }
 # Which version it is, only its folder says.
 ready_consul() { [[ -x $bin/consul && $(readlink "$bin/consul") == */consul-$CONSUL/consul ]]; }
 ready_node_exporter() { ready node_exporter 1.; }
@@ -178,6 +190,15 @@ prepare_consul() {
   ln -sfn "$cache/consul-$CONSUL/consul" "$bin/consul"
 }
 
+# Without this tag it takes labels for what they are not, and panics.
+prepare_thanos() {
+  local package=github.com/thanos-io/thanos tags=slicelabels
+  module "Thanos $THANOS" "$package v$THANOS"
+  printf 'replace %s\n' "${THANOS_REPLACES[@]}" >>"$work/go.mod"
+  build "thanos-$THANOS" "-X github.com/prometheus/common/version.Version=$THANOS" "$package/cmd/thanos"
+  ln -sfn "$cache/thanos-$THANOS/thanos" "$bin/thanos"
+}
+
 prepare_otelcol() {
   local core=go.opentelemetry.io/collector contrib=github.com/open-telemetry/opentelemetry-collector-contrib
   local tags=remove_all_sd
@@ -198,7 +219,7 @@ check) ;;
 esac
 
 missing=()
-for peer in prometheus2 node_exporter exporters victoria_metrics prometheus3 consul otelcol; do
+for peer in prometheus2 node_exporter exporters victoria_metrics prometheus3 consul otelcol thanos; do
   if "ready_$peer"; then continue; fi
   if [[ $mode == check ]]; then
     missing+=("$peer")
@@ -212,7 +233,7 @@ done
 
 [[ ${#missing[@]} == 0 ]] || die "missing in $cache: ${missing[*]}. Prepare them with: test/interop/peers.sh"
 if [[ $mode == prepare ]]; then
-  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter blackbox_exporter pushgateway otelcol; do
+  for program in prometheus-2 promtool-2 prometheus-3 promtool-3 node_exporter blackbox_exporter pushgateway otelcol thanos; do
     say "$program $(version "$bin/$program")"
   done
   say "victoria-metrics and vmagent $(<"$bin/victoria-metrics.version")"

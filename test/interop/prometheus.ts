@@ -67,10 +67,15 @@ interface Series {
   readonly value?: readonly [number, string];
   /** The same for a range vector: the samples as stored, without stale markers. */
   readonly values?: readonly (readonly [number, string])[];
+  readonly histograms?: readonly (readonly [number, { readonly count: string }])[];
 }
 
 /** An instant query, at `timestampMs` or now. */
-export async function query(prometheus: Prometheus, expression: string, timestampMs?: number): Promise<Series[]> {
+export async function query(
+  prometheus: Pick<Prometheus, 'url'>,
+  expression: string,
+  timestampMs?: number,
+): Promise<Series[]> {
   const parameters = new URLSearchParams({ query: expression });
   if (timestampMs !== undefined) parameters.set('time', (timestampMs / 1000).toFixed(3));
   const body = JSON.parse(await get(`${prometheus.url}/api/v1/query?${parameters}`)) as { data: { result: Series[] } };
