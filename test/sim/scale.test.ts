@@ -7,6 +7,6 @@ it(
   '60 targets move from two agents to four, then to three: nothing lost, doubled or out of order, no false marker',
   { timeout: 120_000 },
   async () => {
-    await runAtScale({ targets: 60, series: 20, lanes: 2, agents: [2, 4, 3] });
+    await runAtScale({ targets: 60, series: 20, lanes: 2, agents: [2, 4, 3], outage: true });
   },
 );

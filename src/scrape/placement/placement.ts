@@ -24,8 +24,8 @@ export const ALONE: Placement = { generation: 0, count: 1, before: 1, fromMs: 0,
 export const LEAD_MS = RUN_MS + 30_000;
 
 /**
- * An agent is meant for so many targets: its pages are to fit into memory together (of 48 series each, in all that agents of an isolate share), and its journal, of which each flush
- * writes all, has some 17 bytes a target, and 200 of one that hangs with an error of its own.
+ * An agent is meant for so many targets. With 140 series each, at some 330 bytes, their pages are what all agents of an isolate may keep decoded together. The journal, of which each
+ * flush writes all, has 17 bytes a target, and 200 of one that hangs with an error of its own.
  */
 export const TARGETS_PER_AGENT = 1_000;
 /** A log is to hold seven days when a remote is down, and be no fuller then than where the page begins to warn. */

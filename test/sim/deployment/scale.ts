@@ -28,7 +28,7 @@ const MINUTES = 7;
 const gone = (target: number): boolean => target % 100 === 7;
 const away = (target: number): boolean => target % 100 === 8;
 const AWAY_MS = [T0 + 0.6 * MINUTE, T0 + 4.7 * MINUTE] as const;
-/** The remote is down around the first change, so that samples from both sides of it wait in all logs; and comes back by and by. */
+/** An outage, and until when it comes back. */
 const DOWN_MS = [T0 + 0.8 * MINUTE, T0 + 1.6 * MINUTE, T0 + 2.4 * MINUTE] as const;
 /** A refresh, and what a lane that does not lead takes to see it. */
 const SEEN_MS = 25_000;
@@ -52,6 +52,8 @@ export interface Scale {
   readonly lanes: number;
   /** At the beginning, after a minute, and from minute five on. */
   readonly agents: readonly [number, number, number];
+  /** The remote is down around the first change, so that samples from both sides of it wait in all logs; and comes back by and by. */
+  readonly outage: boolean;
 }
 
 const CONFIG = `
@@ -75,7 +77,7 @@ export async function runAtScale(scale: Scale): Promise<string[]> {
   }
 }
 
-async function run({ targets, series, lanes, agents }: Scale, worlds: Deployment[]): Promise<string[]> {
+async function run({ targets, series, lanes, agents, outage }: Scale, worlds: Deployment[]): Promise<string[]> {
   const fleet = new Fleet({ targets, series, intervalMs: INTERVAL });
   const numbers = Array.from({ length: targets }, (_, target) => target);
   const found = (nowMs: number): { targets: string[]; labels: Record<string, string> }[] => {
@@ -107,7 +109,7 @@ async function run({ targets, series, lanes, agents }: Scale, worlds: Deployment
         await clock.sleepUntil(clock.now() + 50);
         const [fromMs, untilMs, wellMs] = DOWN_MS;
         const isDown = clock.now() < untilMs || (clock.now() < wellMs && Math.random() < 0.7);
-        if (clock.now() >= fromMs && isDown) return new Response('down', { status: 503 });
+        if (outage && clock.now() >= fromMs && isDown) return new Response('down', { status: 503 });
         return await clock.track(() => auditor.receive(request));
       }
       const target = Number(hostname.slice(1, -'.test'.length));
