@@ -1,6 +1,9 @@
 import { concat } from '../model/bytes.ts';
 import { pieceReader } from '../model/pieces.ts';
 
+/** A body that says that it has no more is read at once: in pieces it costs several turns, and buffers that are larger than most bodies. */
+const AT_ONCE_BYTES_MAX = 512 * 1024;
+
 /** There is no room for more of the body now. */
 export class NoRoomError extends Error {
   override readonly name = 'NoRoomError';
@@ -15,8 +18,17 @@ export async function readBody(
   bytesMax: number,
   take: (bytes: number) => boolean = () => true,
 ): Promise<Uint8Array | null> {
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return null;
+  const announced = Number(request.headers.get('content-length') ?? 0);
+  if (announced > bytesMax) return null;
   if (request.body === null) return new Uint8Array(0);
+  if (announced > 0 && announced <= AT_ONCE_BYTES_MAX) {
+    if (!take(announced)) {
+      await request.body.cancel();
+      throw new NoRoomError('no room');
+    }
+    const body = new Uint8Array(await request.arrayBuffer());
+    return body.length > bytesMax ? null : body;
+  }
   const reader = pieceReader(request.body);
   const parts: Uint8Array[] = [];
   let size = 0;
