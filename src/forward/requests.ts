@@ -5,8 +5,8 @@
  * Invariant: the requests hold every series of the records they stand for that relabelling does not drop, in the order of the log.
  */
 
-import type { Decoded, Schema } from '../encoding/remote-write/decoded.ts';
-import { toSchemaBlock } from '../encoding/remote-write/convert.ts';
+import { type Decoded, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
+import { hasDirectBlock, toSchema, toSchemaBlock } from '../encoding/remote-write/convert.ts';
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
 import { strip } from '../encoding/remote-write/strip.ts';
 import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
@@ -62,10 +62,10 @@ export function nextRequests(
   const first = prepare(records[0]!, schema, terms);
   let { samplesDropped, histogramsDropped } = first;
   if (first.rest === null) return { records: 1, requests: [], samplesDropped, histogramsDropped };
-  const body = bodyFor(first.rest, schema, terms);
   let { samples } = first.rest;
-  if (samples > samplesMax || body.byteLength > BODY_BYTES_MAX) {
-    return { records: 1, requests: split(body, schema, samplesMax), samplesDropped, histogramsDropped };
+  const body = samples > samplesMax ? null : bodyFor(first.rest, schema, terms);
+  if (body === null || body.byteLength > BODY_BYTES_MAX) {
+    return { records: 1, requests: split(first.rest, schema, samplesMax, terms), samplesDropped, histogramsDropped };
   }
   const bodies = [body];
   if (schema === 1) {
@@ -143,12 +143,14 @@ function readable(
   }
 }
 
-function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteRequest[] {
-  const decoded = decodeForNow(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
+function split(rest: Rest, schema: Schema, samplesMax: number, { metadata }: Terms): WriteRequest[] {
+  const decoded = decode(rest);
+  if (rest.schema !== schema) metadata?.gather(decoded);
   const { seriesCount } = decoded;
+  const partOf = partsOf(decoded, schema);
   const requests: WriteRequest[] = [];
   const add = (from: number, to: number): void => {
-    const part = snappyCompress(sliceWrite(decoded, from, to));
+    const part = partOf(from, to);
     const divisible = to - from > 1;
     if (divisible && part.byteLength > BODY_BYTES_MAX) {
       const middle = (from + to) >>> 1;
@@ -165,4 +167,12 @@ function split(body: Uint8Array, schema: Schema, samplesMax: number): WriteReque
     from = to;
   }
   return requests;
+}
+
+/** Makes the requests for the series `from` up to `to` (exclusive). */
+function partsOf(decoded: Decoded, schema: Schema): (from: number, to: number) => Uint8Array {
+  if (hasDirectBlock(decoded, schema)) return (from, to) => toSchemaBlock(decoded, schema, from, to);
+  // The columns that `decoded` has go on to say how many samples there are, so these are others.
+  const whole = decoded.schema === schema ? decoded : decodeWrite(schema, toSchema(decoded, schema));
+  return (from, to) => snappyCompress(sliceWrite(whole, from, to));
 }

@@ -22,11 +22,13 @@ const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
 const VALUE_BYTES = 9;
 
 /**
- * `decoded` is a 2.0 message without bad series. `more` writes what a series has besides labels and samples; null when none has more.
+ * The series `from` up to `to` (exclusive) of a 2.0 message without bad series. `more` writes what a series has besides labels and samples; null when none has more.
  */
 export function blockV1(
   decoded: Decoded,
   more: ((out: Writer, series: number) => void) | null,
+  from = 0,
+  to = decoded.seriesCount,
 ): Uint8Array<ArrayBuffer> {
   const labels = new Labels(decoded);
   const { out } = labels;
@@ -36,7 +38,9 @@ export function blockV1(
   let sizeAt = -1;
   let time = NaN;
   let timeSize = 0;
-  for (let s = 0, label = 0, sample = 0; s < decoded.seriesCount; s++) {
+  let label = from === 0 ? 0 : decoded.labelEnd[from - 1]!;
+  let sample = from === 0 ? 0 : decoded.sampleEnd[from - 1]!;
+  for (let s = from; s < to; s++) {
     const labelEnd = decoded.labelEnd[s]!;
     const sampleEnd = decoded.sampleEnd[s]!;
     rest.clear();
@@ -208,7 +212,7 @@ class Samples {
       value[i] = lo[sample]! >>> (8 * i);
       value[4 + i] = hi[sample]! >>> (8 * i);
     }
-    if (sample === 0 || t[sample] !== t[sample - 1]) {
+    if (before < 0 || t[sample] !== t[sample - 1]) {
       time.clear();
       time.tag(SAMPLE_TIMESTAMP);
       time.int64(t[sample]!);

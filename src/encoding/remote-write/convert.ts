@@ -38,17 +38,25 @@ export function toSchema(decoded: Decoded, schema: Schema): Uint8Array {
   return schema === 1 ? toV1(decoded) : toV2(decoded);
 }
 
-/** The same, compressed. What a scrape becomes for a remote that speaks 1.0 goes a way of its own. */
-export function toSchemaBlock(decoded: Decoded, schema: Schema): Uint8Array<ArrayBuffer> {
-  if (decoded.schema !== 2 || schema !== 1 || decoded.histogramCount > 0)
-    return snappyCompress(toSchema(decoded, schema));
+/** Whether `toSchemaBlock` has a way of its own, which converts a part of the series for a part of the cost. */
+export const hasDirectBlock = (decoded: Decoded, schema: Schema): boolean =>
+  decoded.schema === 2 && schema === 1 && decoded.histogramCount === 0;
+
+/** The same, compressed. What a scrape becomes for a remote that speaks 1.0 goes a way of its own: of that, the series `from` up to `to` (exclusive). */
+export function toSchemaBlock(
+  decoded: Decoded,
+  schema: Schema,
+  from = 0,
+  to = decoded.seriesCount,
+): Uint8Array<ArrayBuffer> {
+  if (!hasDirectBlock(decoded, schema)) return snappyCompress(toSchema(decoded, schema));
   checkBad(decoded);
-  const hasExemplars = decoded.exemplarCount.subarray(0, decoded.seriesCount).some((count) => count > 0);
-  if (!hasExemplars) return blockV1(decoded, null);
-  return blockV1(decoded, (out, s) => {
+  const hasExemplars = decoded.exemplarCount.subarray(from, to).some((count) => count > 0);
+  const more = (out: Writer, s: number): void => {
     if (hasMore(decoded, s))
       copyMore(out, decoded, s, V2, V1, (one, start, end) => exemplarToV1(one, decoded, start, end));
-  });
+  };
+  return blockV1(decoded, hasExemplars ? more : null, from, to);
 }
 
 function checkBad(decoded: Decoded): void {

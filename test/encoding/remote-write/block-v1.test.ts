@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import snappyjs from 'snappyjs';
 import { describe, expect, it } from 'vitest';
 import { RequestBuilder } from '../../../src/encoding/remote-write/builder.ts';
-import { toSchema, toSchemaBlock } from '../../../src/encoding/remote-write/convert.ts';
+import { hasDirectBlock, toSchema, toSchemaBlock } from '../../../src/encoding/remote-write/convert.ts';
 import { DecodeError, decodeWrite } from '../../../src/encoding/remote-write/decoded.ts';
+import { sliceWrite } from '../../../src/encoding/remote-write/slice.ts';
 import { snappyLength, snappyUncompress } from '../../../src/encoding/snappy.ts';
 import { messages } from '../../bench/workload.ts';
 import { asV2, cases } from './cases.ts';
@@ -24,6 +25,16 @@ function checked(message: Uint8Array): Uint8Array {
   expect(Buffer.compare(snappyUncompress(block, BYTES_MAX), wanted)).toBe(0);
   if (wanted.length > 0) expect(Buffer.compare(snappyjs.uncompress(block), wanted)).toBe(0);
   expect(block.buffer.byteLength).toBe(block.byteLength);
+  const decoded = decodeWrite(2, message);
+  const half = decoded.seriesCount >>> 1;
+  for (const [from, to] of [
+    [0, half],
+    [half, decoded.seriesCount],
+  ] as const) {
+    if (!hasDirectBlock(decoded, 1)) break;
+    const part = snappyUncompress(toSchemaBlock(decoded, 1, from, to), BYTES_MAX);
+    expect(Buffer.compare(part, sliceWrite(decodeWrite(1, wanted), from, to))).toBe(0);
+  }
   return block;
 }
 
