@@ -4,6 +4,7 @@ import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { peer } from './harness.ts';
+import { textOfDump } from './histogram-text.ts';
 import type { Major } from './prometheus.ts';
 
 const run = promisify(execFile);
@@ -52,8 +53,9 @@ export function lines(samples: readonly Sample[]): string[] {
   return samples.map(lineOf).sort();
 }
 
-/** The value as JavaScript writes it, wherever it comes from. */
+/** The value as JavaScript writes it, wherever it comes from; of a histogram all that it counts. */
 export function lineOf({ series, timestamp, value }: Sample): string {
+  if (value.startsWith('{count:')) return `${series} ${timestamp} ${textOfDump(value)}`;
   return `${series} ${timestamp} ${Number(value.replace(/Inf$/, 'Infinity'))}`;
 }
 

@@ -7,7 +7,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import snappy from 'snappyjs';
-import { type Bits, v1, v2 } from '../encoding/remote-write/oracle.ts';
+import { type Bits, type HistogramMessage, v1, v2 } from '../encoding/remote-write/oracle.ts';
+import { textOfMessage } from './histogram-text.ts';
 import type { Lab } from './lab.ts';
 import { lineOf } from './promtool.ts';
 
@@ -89,28 +90,36 @@ interface Sample {
 function samplesOf(isV2: boolean, message: Uint8Array): string[] {
   if (!isV2) {
     const { timeseries = [] } = v1.decodeBits(message);
-    return timeseries.flatMap(({ labels = [], samples = [] }) =>
+    return timeseries.flatMap(({ labels = [], samples = [], histograms = [] }) =>
       linesOf(
         labels.map(({ name = '', value = '' }) => [name, value]),
         samples,
+        histograms,
       ),
     );
   }
   const { symbols = [], timeseries = [] } = v2.decodeBits(message);
-  return timeseries.flatMap(({ labelsRefs = [], samples = [] }) => {
+  return timeseries.flatMap(({ labelsRefs = [], samples = [], histograms = [] }) => {
     const texts = labelsRefs.map((ref) => symbols[ref]!);
     const labels = texts.flatMap((name, i): [string, string][] => (i % 2 === 0 ? [[name, texts[i + 1]!]] : []));
-    return linesOf(labels, samples);
+    return linesOf(labels, samples, histograms);
   });
 }
 
-function linesOf(labels: readonly (readonly [string, string])[], samples: readonly Sample[]): string[] {
+function linesOf(
+  labels: readonly (readonly [string, string])[],
+  samples: readonly Sample[],
+  histograms: readonly HistogramMessage[],
+): string[] {
   const named = labels.filter(([, value]) => value !== '').sort(([a], [b]) => (a < b ? -1 : 1));
   const series = `{${named.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ')}}`;
-  return samples.map(({ value, timestamp }) => {
-    const view = new DataView(new ArrayBuffer(8));
-    view.setInt32(0, value?.high ?? 0);
-    view.setInt32(4, value?.low ?? 0);
-    return lineOf({ series, timestamp: Number(timestamp), value: String(view.getFloat64(0)) });
-  });
+  return [
+    ...samples.map(({ value, timestamp }) => {
+      const view = new DataView(new ArrayBuffer(8));
+      view.setInt32(0, value?.high ?? 0);
+      view.setInt32(4, value?.low ?? 0);
+      return lineOf({ series, timestamp: Number(timestamp), value: String(view.getFloat64(0)) });
+    }),
+    ...histograms.map((histogram) => `${series} ${Number(histogram.timestamp)} ${textOfMessage(histogram)}`),
+  ];
 }
