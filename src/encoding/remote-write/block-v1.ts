@@ -30,45 +30,77 @@ export function blockV1(
   from = 0,
   to = decoded.seriesCount,
 ): Uint8Array<ArrayBuffer> {
-  const labels = new Labels(decoded);
-  const { out } = labels;
-  const samples = new Samples(decoded, out);
-  const rest = new Writer();
-  let size = -1;
-  let sizeAt = -1;
-  let time = NaN;
-  let timeSize = 0;
-  let label = from === 0 ? 0 : decoded.labelEnd[from - 1]!;
-  let sample = from === 0 ? 0 : decoded.sampleEnd[from - 1]!;
-  for (let s = from; s < to; s++) {
+  const block = new Block(decoded, more, from);
+  // Not the work itself: a function that is called once a record would be compiled in its loop only, and begin each record uncompiled.
+  for (let s = from; s < to; s++) block.say(s);
+  return block.finish();
+}
+
+/** One series after the other. */
+class Block {
+  readonly #decoded: Decoded;
+  readonly #more: ((out: Writer, series: number) => void) | null;
+  readonly #labels: Labels;
+  readonly #samples: Samples;
+  readonly #rest = new Writer();
+  /** Of the last series: its size, and where its tag stands. */
+  #size = -1;
+  #sizeAt = -1;
+  #time = NaN;
+  #timeSize = 0;
+  /** The first of the next series. */
+  #label: number;
+  #sample: number;
+
+  constructor(decoded: Decoded, more: ((out: Writer, series: number) => void) | null, from: number) {
+    this.#decoded = decoded;
+    this.#more = more;
+    this.#labels = new Labels(decoded);
+    this.#samples = new Samples(decoded, this.#labels.out);
+    this.#label = from === 0 ? 0 : decoded.labelEnd[from - 1]!;
+    this.#sample = from === 0 ? 0 : decoded.sampleEnd[from - 1]!;
+  }
+
+  say(s: number): void {
+    const decoded = this.#decoded;
+    const labels = this.#labels;
+    const samples = this.#samples;
+    const rest = this.#rest;
+    const { out } = labels;
     const labelEnd = decoded.labelEnd[s]!;
     const sampleEnd = decoded.sampleEnd[s]!;
     rest.clear();
-    more?.(rest, s);
-    const before = size;
-    size = rest.length;
-    for (let i = label; i < labelEnd; i++) size += fieldSize(labels.sizeOf(i));
+    this.#more?.(rest, s);
+    let size = rest.length;
+    for (let i = this.#label; i < labelEnd; i++) size += fieldSize(labels.sizeOf(i));
+    let sample = this.#sample;
     for (let i = sample; i < sampleEnd; i++) {
       const t = decoded.t[i]!;
-      if (t !== time) timeSize = int64Size((time = t));
-      size += fieldSize(1 + VALUE_BYTES + timeSize);
+      if (t !== this.#time) this.#timeSize = int64Size((this.#time = t));
+      size += fieldSize(1 + VALUE_BYTES + this.#timeSize);
     }
     const at = out.position;
-    if (size !== before || !out.copied(sizeAt, 1 + uvarintSize(size))) {
+    if (size !== this.#size || !out.copied(this.#sizeAt, 1 + uvarintSize(size))) {
       out.byte(TIMESERIES);
       out.uint32(size);
     }
-    sizeAt = at;
+    this.#size = size;
+    this.#sizeAt = at;
     labels.begin();
-    for (; label < labelEnd; label++) labels.say(label);
+    for (let label = this.#label; label < labelEnd; label++) labels.say(label);
+    this.#label = labelEnd;
     if (sample < sampleEnd) {
       // What follows the last label in the place that it was copied from may be a sample too, whose first bytes go on.
       samples.say(sample, labels.sampleAfter(sample), labels.end);
       for (sample++; sample < sampleEnd; sample++) samples.say(sample, -1, 0);
     }
+    this.#sample = sampleEnd;
     if (rest.length > 0) out.raw(rest.bytes, 0, rest.length);
   }
-  return out.finish();
+
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#labels.out.finish();
+  }
 }
 
 /** Labels, and where in the block each of them stands. */
