@@ -6,7 +6,7 @@
 import type { Credentials, HttpDiscovery } from '../config/model.ts';
 import { authorizationOf } from '../forward/auth/authorize.ts';
 import { bearer, forget } from '../forward/auth/oauth2.ts';
-import { concat } from '../model/bytes.ts';
+import { readStream } from '../model/body.ts';
 import { SELF } from '../scrape/target.ts';
 import { type DiscoveryDoors, DiscoveryError } from './kind.ts';
 
@@ -89,7 +89,7 @@ async function exchange(question: Question, doors: DiscoveryDoors, signal: Abort
     }
     if (question.headers['accept'] !== undefined) headers.set('accept', question.headers['accept']);
     const response = await fetch(new Request(url, { headers, redirect: 'manual', signal }));
-    if (response.status === 200) return { headers: response.headers, text: await readLimited(response) };
+    if (response.status === 200) return { headers: response.headers, text: await textOf(response) };
     void response.body?.cancel().catch(() => undefined);
     // A token may have been withdrawn: once with another.
     if (response.status === 401 && trusted && !refused && oauth2 !== undefined && forget(oauth2, doors.tokens)) {
@@ -112,23 +112,13 @@ function redirected(from: string, location: string): string {
   return to.href;
 }
 
-async function readLimited(response: Response): Promise<string> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return '';
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    bytes += value.byteLength;
-    if (bytes > ANSWER_BYTES_MAX) {
-      void reader.cancel().catch(() => undefined);
-      throw new DiscoveryError(`the answer has more than ${ANSWER_BYTES_MAX} bytes (narrow what is asked for)`);
-    }
-    parts.push(value);
+async function textOf(response: Response): Promise<string> {
+  const body = await readStream(response.body, ANSWER_BYTES_MAX);
+  if (body === null) {
+    throw new DiscoveryError(`the answer has more than ${ANSWER_BYTES_MAX} bytes (narrow what is asked for)`);
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(concat(parts));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body);
   } catch {
     throw new DiscoveryError('the answer is not UTF-8');
   }

@@ -1,12 +1,13 @@
 /** One remote-write request and its answer. Never rejects: no answer is an answer too (status 0). */
 
 import type { RemoteWriteConfig } from '../config/model.ts';
+import { firstWords } from '../model/body.ts';
 import { type AuthDoors, authorize } from './auth/authorize.ts';
 import { forget } from './auth/oauth2.ts';
 import type { Answer } from './retry.ts';
 
 /** As much of a remote's words as Prometheus logs. */
-const ERROR_BYTES_MAX = 1024;
+const ERROR_CHARS_MAX = 1024;
 
 /** As many as Go's client follows. */
 const REDIRECTS_MAX = 10;
@@ -126,7 +127,8 @@ function headOf(response: Response): Answer {
 
 /** The server's words, if the answer is one that has to be explained. */
 async function textOf(response: Response): Promise<string> {
-  if (!response.ok && (response.status < 300 || response.status >= 400)) return await firstBytes(response);
+  if (!response.ok && (response.status < 300 || response.status >= 400))
+    return await firstWords(response.body, ERROR_CHARS_MAX);
   discard(response);
   const location = response.headers.get('Location');
   return response.ok || location === null ? '' : `a redirect to ${location.replace(/[?#].*/s, '')}`;
@@ -135,22 +137,4 @@ async function textOf(response: Response): Promise<string> {
 /** The body of a success is ignored (specification: MUST); it is cancelled, since an endless one would hold the connection. */
 function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
-}
-
-async function firstBytes(response: Response): Promise<string> {
-  const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
-  if (reader === undefined) return '';
-  const text = new TextDecoder();
-  let out = '';
-  try {
-    while (out.length < ERROR_BYTES_MAX) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      out += text.decode(value, { stream: true });
-    }
-  } catch {
-    // What came before the connection broke is what the server said.
-  }
-  reader.cancel().catch(() => undefined);
-  return out.slice(0, ERROR_BYTES_MAX);
 }

@@ -12,7 +12,7 @@ import { compareUtf8 } from '../model/labels.ts';
 import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { isUlid } from '../model/ulid.ts';
 import { RegexpError, regexpOf } from '../relabel/regexp.ts';
-import { readBody } from '../receive/body.ts';
+import { readBody } from '../model/body.ts';
 import { methodsAt, toldTo, visibleTo, type Route } from './access.ts';
 import { isOpen, type Caller } from './auth.ts';
 import { failure, success, text } from './envelope.ts';

@@ -8,7 +8,7 @@
  */
 
 import type { Schema } from '../encoding/remote-write/decoded.ts';
-import { NoRoomError, readBody } from './body.ts';
+import { NoRoomError, readBody } from '../model/body.ts';
 import type { Random } from '../model/doors.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
 import { accept, type Accepted, type Followed, type ReceivedRecord } from './accept.ts';

@@ -4,6 +4,7 @@
  */
 
 import type { OAuth2Config } from '../../config/model.ts';
+import { firstWords } from '../../model/body.ts';
 import { type AuthDoors, basic, type Tokens } from './authorize.ts';
 
 /** A token is not used in its last seconds: it would expire under way. */
@@ -12,7 +13,8 @@ export const EXPIRY_MARGIN_MS = 10_000;
 const DEFAULT_LIFE_S = 300;
 /** How long an assertion of ours may be used. */
 const ASSERTION_LIFE_S = 3600;
-const ANSWER_BYTES_MAX = 64 * 1024;
+/** More than that no token server says. */
+export const ANSWER_CHARS_MAX = 64 * 1024;
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 /** A token that is valid now. Throws an Error with the token server's words when there is none to be had. */
@@ -69,7 +71,7 @@ async function newToken(
 }
 
 async function tokenOf(response: Response): Promise<{ token: string; lifeS: number }> {
-  const text = await limited(response);
+  const text = await firstWords(response.body, ANSWER_CHARS_MAX);
   let answer: Record<string, unknown> = {};
   try {
     answer = Object(JSON.parse(text)) as Record<string, unknown>;
@@ -85,20 +87,6 @@ async function tokenOf(response: Response): Promise<{ token: string; lifeS: numb
   const lifeS = Number(answer['expires_in']);
   if (/[^\x21-\x7e]/.test(token)) throw new Error('the token server answered with a token that no header can hold');
   return { token, lifeS: Number.isFinite(lifeS) && lifeS > 0 ? lifeS : DEFAULT_LIFE_S };
-}
-
-/** What a token server says, so much of it at most. */
-export async function limited(response: Response): Promise<string> {
-  const reader = response.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
-  const decoder = new TextDecoder();
-  let text = '';
-  while (reader !== undefined && text.length < ANSWER_BYTES_MAX) {
-    const { done, value } = await reader.read();
-    if (done) return text;
-    text += decoder.decode(value, { stream: true });
-  }
-  await reader?.cancel();
-  return text;
 }
 
 const HASHES = { RS256: 'SHA-256', RS384: 'SHA-384', RS512: 'SHA-512' } as const;

@@ -4,8 +4,9 @@
  */
 
 import type { SigV4Config } from '../../config/model.ts';
+import { firstWords } from '../../model/body.ts';
 import type { AuthDoors } from './authorize.ts';
-import { EXPIRY_MARGIN_MS, limited } from './oauth2.ts';
+import { ANSWER_CHARS_MAX, EXPIRY_MARGIN_MS } from './oauth2.ts';
 import { type AwsKeys, signature } from './sigv4.ts';
 
 /** Who CloudTrail says that it was. */
@@ -43,7 +44,7 @@ async function assume(
   const signed = await signature(scope, config, { method: 'POST', url, headers, body }, nowMs);
   const init = { method: 'POST', headers: { ...headers, ...signed }, body, redirect: 'manual' } as const;
   const response = await fetch(new Request(url, init));
-  const text = await limited(response);
+  const text = await firstWords(response.body, ANSWER_CHARS_MAX);
   const element = (name: string): string => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]?.trim() ?? '';
   const [accessKey, secretKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map(element);
   const untilMs = Date.parse(element('Expiration'));

@@ -9,7 +9,7 @@ import type { OtlpConfig } from '../../config/model.ts';
 import { DecodeError } from '../../encoding/protobuf-reader.ts';
 import { RequestBuilder } from '../../encoding/remote-write/builder.ts';
 import { Writer } from '../../encoding/protobuf-writer.ts';
-import { NoRoomError, readBody } from '../body.ts';
+import { NoRoomError, readBody, readStream, type TakeRoom } from '../../model/body.ts';
 import { acceptMessage } from '../accept.ts';
 import type { Held } from '../room.ts';
 import { append, followed, noRoom, placed, type WriteDeps } from '../write.ts';
@@ -139,21 +139,10 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
   return reasons.length === 0 ? { status: 200 } : { status: 200, rejected, message: reasons.join('\n') };
 }
 
-async function gunzip(
-  body: Uint8Array,
-  bytesMax: number,
-  take: (bytes: number) => boolean,
-): Promise<Uint8Array | null> {
+async function gunzip(body: Uint8Array, bytesMax: number, take: TakeRoom): Promise<Uint8Array | null> {
   const stream = new Blob([body as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return await readBody(
-    new Request('http://body/', { method: 'POST', body: stream as ReadableStream, ...HALF }),
-    bytesMax,
-    take,
-  );
+  return await readStream(stream, bytesMax, { take });
 }
-
-/** Node wants it said that a stream is sent before anything is read. */
-const HALF = { duplex: 'half' } as object;
 
 /**
  * `ExportMetricsServiceResponse { partial_success = 1 { rejected_data_points = 1, error_message = 2 } }`, and for an error `google.rpc.Status {

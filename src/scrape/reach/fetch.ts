@@ -6,9 +6,8 @@
 
 import { authorizationOf, type Tokens } from '../../forward/auth/authorize.ts';
 import { bearer, forget } from '../../forward/auth/oauth2.ts';
-import { concat } from '../../model/bytes.ts';
+import { readStream } from '../../model/body.ts';
 import type { Clock, Fetch } from '../../model/doors.ts';
-import { pieceReader } from '../../model/pieces.ts';
 import { acceptHeader, bodyFormat, type BodyFormat } from '../exposition/formats.ts';
 import { SELF, type Target } from '../target.ts';
 
@@ -180,37 +179,24 @@ async function readLimited(
   deadline: Promise<never>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const configured = config.bodySizeLimit > 0 && config.bodySizeLimit < bodyBytesMax;
-  const limit = configured ? config.bodySizeLimit : bodyBytesMax;
+  // Prometheus refuses a body of exactly the limit as well.
+  const bytesMax = configured ? config.bodySizeLimit - 1 : bodyBytesMax;
   const tooLarge = (bytes: string): TooLarge =>
     new TooLarge(
       `body size limit exceeded: ${bytes} bytes, ${
         configured
-          ? `body_size_limit is ${limit} (raise it, or let the target expose less)`
-          : `the most that is read here is ${limit} (let the target expose less, or split it over several paths)`
+          ? `body_size_limit is ${config.bodySizeLimit} (raise it, or let the target expose less)`
+          : `the most that is read here is ${bodyBytesMax} (let the target expose less, or split it over several paths)`
       }`,
     );
-  // Prometheus refuses a body of exactly the limit as well.
-  const isOver = (bytes: number): boolean => bytes > limit || (configured && bytes === limit);
-  if (response.body === null) return new Uint8Array(0);
-  const reader = pieceReader(response.body);
-  try {
-    const declared = Number(response.headers.get('content-length') ?? 0);
-    if (isOver(declared) && !response.headers.has('content-encoding')) throw tooLarge(String(declared));
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    for (;;) {
-      const read = reader.read();
-      read.catch(() => undefined);
-      const value = await Promise.race([read, deadline]);
-      if (value === null) return concat(parts);
-      bytes += value.byteLength;
-      if (isOver(bytes)) throw tooLarge(`${bytes} or more`);
-      parts.push(value);
-    }
-  } catch (reason) {
-    void reader.cancel(reason).catch(() => undefined);
-    throw reason;
+  const declared = Number(response.headers.get('content-length') ?? 0);
+  if (declared > bytesMax && !response.headers.has('content-encoding')) {
+    void response.body?.cancel().catch(() => undefined);
+    throw tooLarge(String(declared));
   }
+  const body = await readStream(response.body, bytesMax, { deadline });
+  if (body === null) throw tooLarge(`${bytesMax + 1} or more`);
+  return body;
 }
 
 function formatOf(response: Response, { config }: Target): BodyFormat {
