@@ -1,6 +1,6 @@
 /** The doors of `src/` as a deployment opens them. */
 
-import type { Tokens } from '../src/forward/auth/authorize.ts';
+import type { Tokens } from '../src/credentials/tokens.ts';
 import { isIpAddress } from '../src/config/addresses.ts';
 import type { Clock, Fetch } from '../src/model/doors.ts';
 

@@ -9,7 +9,6 @@ const ROOT = join(import.meta.dirname, '..');
 /** Arrows that point down the map, each with its reason. */
 const EXCEPTIONS: Record<string, string> = {
   'config → relabel': 'expressions and names of rules are checked when the file is read',
-  'scrape → forward': 'a target is asked with the credentials of forward/auth/, as a remote is',
 };
 
 const MAP = /## The map\n[^]*?```\n([^]*?)```/.exec(readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8'))![1]!;

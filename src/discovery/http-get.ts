@@ -4,8 +4,8 @@
  */
 
 import type { Credentials, HttpDiscovery } from '../config/model.ts';
-import { authorizationOf } from '../forward/auth/authorize.ts';
-import { bearer, forget } from '../forward/auth/oauth2.ts';
+import { authorizationOf } from '../credentials/authorize.ts';
+import { forget } from '../credentials/tokens.ts';
 import { readStream } from '../model/body.ts';
 import { SELF } from '../scrape/target.ts';
 import { type DiscoveryDoors, DiscoveryError } from './kind.ts';
@@ -81,10 +81,8 @@ async function exchange(question: Question, doors: DiscoveryDoors, signal: Abort
     if (trusted) {
       for (const [name, value] of Object.entries(question.headers)) headers.set(name, value);
       for (const [name, value] of httpHeaders) headers.append(name, value);
-      const authorization =
-        oauth2 === undefined
-          ? authorizationOf(question.credentials)
-          : `Bearer ${await bearer(oauth2, { ...doors, fetch: doors.fetchFor(oauth2.tokenUrl) })}`;
+      const toTokens = oauth2 === undefined ? fetch : doors.fetchFor(oauth2.tokenUrl);
+      const authorization = await authorizationOf(question.credentials, { ...doors, fetch: toTokens });
       if (authorization !== null) headers.set('authorization', authorization);
     }
     if (question.headers['accept'] !== undefined) headers.set('accept', question.headers['accept']);

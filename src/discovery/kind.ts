@@ -3,7 +3,7 @@
  * To add one: its section in `src/config/discovery.ts`, a file beside this one, and a line in `kinds.ts`.
  */
 
-import type { Tokens } from '../forward/auth/authorize.ts';
+import type { Tokens } from '../credentials/tokens.ts';
 import type { DiscoveryConfig } from '../config/model.ts';
 import type { Clock, Fetch, FilesDoor } from '../model/doors.ts';
 import type { TargetGroup } from './group.ts';

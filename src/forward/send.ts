@@ -2,8 +2,8 @@
 
 import type { RemoteWriteConfig } from '../config/model.ts';
 import { firstWords } from '../model/body.ts';
-import { type AuthDoors, authorize } from './auth/authorize.ts';
-import { forget } from './auth/oauth2.ts';
+import { authorize } from '../credentials/authorize.ts';
+import { type AuthDoors, forget } from '../credentials/tokens.ts';
 import type { Answer } from './retry.ts';
 
 /** As much of a remote's words as Prometheus logs. */

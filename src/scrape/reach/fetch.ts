@@ -4,8 +4,8 @@
  * The one invariant: it always ends, with a result, within the target's timeout and the body limit, whatever the target does.
  */
 
-import { authorizationOf, type Tokens } from '../../forward/auth/authorize.ts';
-import { bearer, forget } from '../../forward/auth/oauth2.ts';
+import { authorizationOf } from '../../credentials/authorize.ts';
+import { forget, type Tokens } from '../../credentials/tokens.ts';
 import { readStream } from '../../model/body.ts';
 import type { Clock, Fetch } from '../../model/doors.ts';
 import { acceptHeader, bodyFormat, type BodyFormat } from '../exposition/formats.ts';
@@ -163,10 +163,7 @@ async function headersOf(
   });
   if (!trusted) return headers;
   for (const [name, value] of config.httpHeaders) headers.append(name, value);
-  const authorization =
-    config.oauth2 === undefined
-      ? authorizationOf(config)
-      : `Bearer ${await bearer(config.oauth2, { clock, fetch: network, tokens })}`;
+  const authorization = await authorizationOf(config, { clock, fetch: network, tokens });
   if (authorization !== null) headers.set('authorization', authorization);
   return headers;
 }

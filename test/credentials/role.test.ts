@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
-import type { SigV4Config } from '../../../src/config/model.ts';
-import { loadConfig } from '../../../src/config/load.ts';
-import type { AuthDoors } from '../../../src/forward/auth/authorize.ts';
-import { authorize } from '../../../src/forward/auth/authorize.ts';
-import { signature } from '../../../src/forward/auth/sigv4.ts';
-import { remote } from '../world.ts';
+import type { SigV4Config } from '../../src/config/model.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { AuthDoors } from '../../src/credentials/tokens.ts';
+import { authorize } from '../../src/credentials/authorize.ts';
+import { signature } from '../../src/credentials/sigv4.ts';
+import { remote } from '../forward/world.ts';
 
 const T0 = Date.UTC(2026, 10, 22);
 const HOUR = 3_600_000;

@@ -1,41 +1,23 @@
 /**
- * OAuth 2.0 for remotes: client credentials (RFC 6749, 4.4) and the JWT bearer grant (RFC 7523), which is how Google's service accounts get their
- * tokens. A token is kept until shortly before it expires, or until `forget`.
+ * OAuth 2.0: client credentials (RFC 6749, 4.4) and the JWT bearer grant (RFC 7523), which is how Google's service accounts get their tokens.
  */
 
-import type { OAuth2Config } from '../../config/model.ts';
-import { firstWords } from '../../model/body.ts';
-import { type AuthDoors, basic, type Tokens } from './authorize.ts';
+import type { OAuth2Config } from '../config/model.ts';
+import { firstWords } from '../model/body.ts';
+import { basic } from './basic.ts';
+import { ANSWER_CHARS_MAX, type AuthDoors, type Token, tokenFor } from './tokens.ts';
 
-/** A token is not used in its last seconds: it would expire under way. */
-export const EXPIRY_MARGIN_MS = 10_000;
 /** For a server that does not say how long (RFC 6749, 5.1: RECOMMENDED). */
 const DEFAULT_LIFE_S = 300;
 /** How long an assertion of ours may be used. */
 const ASSERTION_LIFE_S = 3600;
-/** More than that no token server says. */
-export const ANSWER_CHARS_MAX = 64 * 1024;
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 /** A token that is valid now. Throws an Error with the token server's words when there is none to be had. */
-export async function bearer(config: OAuth2Config, doors: AuthDoors): Promise<string> {
-  const key = JSON.stringify(config);
-  const nowMs = doors.clock.now();
-  const known = doors.tokens.get(key);
-  if (known !== undefined && known.untilMs > nowMs) return known.token;
-  const { token, lifeS } = await newToken(config, doors, nowMs);
-  doors.tokens.set(key, { token, untilMs: nowMs + lifeS * 1000 - EXPIRY_MARGIN_MS });
-  return token;
-}
+export const bearer = (config: OAuth2Config, doors: AuthDoors): Promise<string> =>
+  tokenFor(config, doors, (nowMs) => newToken(config, doors, nowMs));
 
-/** A remote refused the token: the next one is asked for anew. False when there was none. */
-export const forget = (config: OAuth2Config, tokens: Tokens): boolean => tokens.delete(JSON.stringify(config));
-
-async function newToken(
-  config: OAuth2Config,
-  { fetch }: AuthDoors,
-  nowMs: number,
-): Promise<{ token: string; lifeS: number }> {
+async function newToken(config: OAuth2Config, { fetch }: AuthDoors, nowMs: number): Promise<Token> {
   const params = new URLSearchParams(config.endpointParams.map(([name, value]) => [name, value]));
   let secrets: Record<string, string>;
   const headers = new Headers({ 'Content-Type': 'application/x-www-form-urlencoded', Accept: 'application/json' });
@@ -67,10 +49,10 @@ async function newToken(
     for (const [name, value] of Object.entries(secrets)) params.set(name, value);
     response = await ask();
   }
-  return await tokenOf(response);
+  return await tokenOf(response, nowMs);
 }
 
-async function tokenOf(response: Response): Promise<{ token: string; lifeS: number }> {
+async function tokenOf(response: Response, nowMs: number): Promise<Token> {
   const text = await firstWords(response.body, ANSWER_CHARS_MAX);
   let answer: Record<string, unknown> = {};
   try {
@@ -86,7 +68,7 @@ async function tokenOf(response: Response): Promise<{ token: string; lifeS: numb
   }
   const lifeS = Number(answer['expires_in']);
   if (/[^\x21-\x7e]/.test(token)) throw new Error('the token server answered with a token that no header can hold');
-  return { token, lifeS: Number.isFinite(lifeS) && lifeS > 0 ? lifeS : DEFAULT_LIFE_S };
+  return { token, untilMs: nowMs + (Number.isFinite(lifeS) && lifeS > 0 ? lifeS : DEFAULT_LIFE_S) * 1000 };
 }
 
 const HASHES = { RS256: 'SHA-256', RS384: 'SHA-384', RS512: 'SHA-512' } as const;

@@ -1,7 +1,7 @@
 /** The published vectors: AWS' Signature Version 4 test suite, and the example of its documentation (IAM ListUsers). */
 
 import { expect, it } from 'vitest';
-import { signature } from '../../../src/forward/auth/sigv4.ts';
+import { signature } from '../../src/credentials/sigv4.ts';
 
 const AT = Date.UTC(2015, 7, 30, 12, 36, 0);
 const config = {

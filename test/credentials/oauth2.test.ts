@@ -1,9 +1,10 @@
 import { createVerify, generateKeyPairSync } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { OAuth2Config } from '../../../src/config/model.ts';
-import { loadConfig } from '../../../src/config/load.ts';
-import type { AuthDoors } from '../../../src/forward/auth/authorize.ts';
-import { bearer, forget } from '../../../src/forward/auth/oauth2.ts';
+import type { OAuth2Config } from '../../src/config/model.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { AuthDoors } from '../../src/credentials/tokens.ts';
+import { bearer } from '../../src/credentials/oauth2.ts';
+import { forget } from '../../src/credentials/tokens.ts';
 
 const T0 = Date.UTC(2026, 10, 22);
 const config: OAuth2Config = {

@@ -3,33 +3,28 @@
  * before they expire. Answers are XML, of which four elements matter; what they hold is never escaped.
  */
 
-import type { SigV4Config } from '../../config/model.ts';
-import { firstWords } from '../../model/body.ts';
-import type { AuthDoors } from './authorize.ts';
-import { ANSWER_CHARS_MAX, EXPIRY_MARGIN_MS } from './oauth2.ts';
+import type { SigV4Config } from '../config/model.ts';
+import { firstWords } from '../model/body.ts';
 import { type AwsKeys, signature } from './sigv4.ts';
+import { ANSWER_CHARS_MAX, type AuthDoors, type Token, tokenFor } from './tokens.ts';
 
 /** Who CloudTrail says that it was. */
 const SESSION_NAME = 'narthex';
 
 /** The keys to sign with: the configured ones, or those of the role. Throws an Error with the service's words when there are none to be had. */
 export async function keysOf(config: SigV4Config, doors: AuthDoors): Promise<AwsKeys> {
-  if (config.role === undefined) return config;
-  const key = JSON.stringify(config);
-  const nowMs = doors.clock.now();
-  const known = doors.tokens.get(key);
-  if (known !== undefined && known.untilMs > nowMs) return JSON.parse(known.token) as AwsKeys;
-  const { keys, untilMs } = await assume(config, config.role, doors, nowMs);
-  doors.tokens.set(key, { token: JSON.stringify(keys), untilMs: untilMs - EXPIRY_MARGIN_MS });
-  return keys;
+  const { role } = config;
+  if (role === undefined) return config;
+  return JSON.parse(await tokenFor(config, doors, (nowMs) => assume(config, role, doors, nowMs))) as AwsKeys;
 }
 
+/** The keys of the role, as JSON. */
 async function assume(
   config: SigV4Config,
   { arn, externalId, fips }: NonNullable<SigV4Config['role']>,
   { fetch }: AuthDoors,
   nowMs: number,
-): Promise<{ readonly keys: AwsKeys; readonly untilMs: number }> {
+): Promise<Token> {
   const url = endpoint(config.region, fips);
   const params = new URLSearchParams({
     Action: 'AssumeRole',
@@ -49,7 +44,7 @@ async function assume(
   const [accessKey, secretKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map(element);
   const untilMs = Date.parse(element('Expiration'));
   if (response.ok && accessKey && secretKey && sessionToken && !Number.isNaN(untilMs)) {
-    return { keys: { accessKey, secretKey, sessionToken }, untilMs };
+    return { token: JSON.stringify({ accessKey, secretKey, sessionToken } satisfies AwsKeys), untilMs };
   }
   // A failed answer holds no keys: what it says may be shown.
   const said = response.ok ? 'without keys' : element('Message') || text.slice(0, 300);
