@@ -1,6 +1,6 @@
 /** The bounds of the logs, as the deployment sets them. */
 
-import { DEFAULT_LOG_LIMITS, type LogLimits, logLimits } from '../src/log/log.ts';
+import { DEFAULT_LOG_LIMITS, type LogLimits, logLimits } from '../src/log/limits.ts';
 import { warn } from './doors.ts';
 
 export interface LogEnv {

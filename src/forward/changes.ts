@@ -6,7 +6,7 @@
  * Invariant: a series that moved leaves in the order in which it came. What one run knows of it is found out anew by the next.
  */
 
-import type { LogRecord } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
 import type { Clock } from '../model/doors.ts';
 import type { LogDoor, Next } from './door.ts';
 

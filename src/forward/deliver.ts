@@ -9,7 +9,7 @@ import type { RemoteWriteConfig } from '../config/model.ts';
 import { DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
 import { snappyCompress, SnappyError, snappyLength } from '../encoding/snappy.ts';
 import type { Outcome } from '../log/consumer.ts';
-import type { LogRecord } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
 import type { Fetch, Random } from '../model/doors.ts';
 import { REQUEST_LIMITS } from '../model/request.ts';
 import type { Connections, Turn } from '../scrape/reach/connections.ts';

@@ -1,6 +1,6 @@
 /** The log as a forwarding run sees it, whichever object holds it. */
 
-import type { Batch } from '../log/log.ts';
+import type { Batch } from '../log/record.ts';
 import type { Outcome } from '../log/consumer.ts';
 
 export type Next =

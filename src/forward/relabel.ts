@@ -10,7 +10,7 @@ import type { Decoded } from '../encoding/remote-write/decoded.ts';
 import { type Outcome, rewriteLabels } from '../encoding/remote-write/rewrite.ts';
 import { SymbolTable } from '../encoding/remote-write/symbols.ts';
 import { snappyUncompress } from '../encoding/snappy.ts';
-import type { LogRecord } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
 import { LabelBuilder } from '../relabel/builder.ts';
 import { relabel, type Rules, rulesOf } from '../relabel/relabel.ts';
 import { decodeForNow } from './columns.ts';

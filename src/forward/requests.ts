@@ -10,7 +10,7 @@ import { hasDirectBlock, toSchema, toSchemaBlock } from '../encoding/remote-writ
 import { sliceWrite } from '../encoding/remote-write/slice.ts';
 import { strip } from '../encoding/remote-write/strip.ts';
 import { snappyCompress, snappyConcat, snappyUncompress } from '../encoding/snappy.ts';
-import type { LogRecord } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
 import { decodeForNow } from './columns.ts';
 import type { MetadataOfRun } from './metadata.ts';
 import type { WriteRelabeler } from './relabel.ts';

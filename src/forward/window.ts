@@ -8,7 +8,7 @@
 
 import { mergeOutcomes, type Outcome } from '../log/consumer.ts';
 import { ALL_LANES } from '../log/lanes.ts';
-import type { Batch, LogRecord } from '../log/log.ts';
+import type { Batch, LogRecord } from '../log/record.ts';
 
 /** Records that are sent in one request, or in several one after the other. */
 export interface Group {

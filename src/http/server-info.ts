@@ -6,7 +6,7 @@
 import { discovery } from '../config/discovery.ts';
 import { START_STORAGE, ZERO_INGESTION } from '../config/features.ts';
 import { formatDuration } from '../config/duration.ts';
-import { DEFAULT_LOG_LIMITS } from '../log/log.ts';
+import { DEFAULT_LOG_LIMITS } from '../log/limits.ts';
 import { bytes, timestamp } from './humanise.ts';
 import type { SystemStatus } from './status.ts';
 import { NEVER } from './targets.ts';

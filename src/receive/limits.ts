@@ -1,6 +1,6 @@
 /** What the receiver takes. Every limit has a 4xx with its number in it; none is silent. */
 
-import { RECORD_BYTES_MAX } from '../log/log.ts';
+import { RECORD_BYTES_MAX } from '../log/record.ts';
 
 export interface ReceiveLimits {
   /** Bytes of the compressed body. */

@@ -1,6 +1,6 @@
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
-import type { NewRecord } from '../../src/log/log.ts';
+import type { NewRecord } from '../../src/log/record.ts';
 import { STALE_HI, STALE_LO } from '../../src/model/sample.ts';
 
 /** A sample of a series `{__name__="<series>", job="j"}`. */

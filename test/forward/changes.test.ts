@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { inOrderOfChanges } from '../../src/forward/changes.ts';
 import type { LogDoor } from '../../src/forward/door.ts';
-import type { LogRecord } from '../../src/log/log.ts';
+import type { LogRecord } from '../../src/log/record.ts';
 
 const SETTLED_MS = 1_000_000;
 

@@ -6,7 +6,7 @@ import { DecodeError, decodeWrite, type Schema } from '../../src/encoding/remote
 import { snappyCompress, SnappyError } from '../../src/encoding/snappy.ts';
 import { relabelerOf, WriteRelabeler } from '../../src/forward/relabel.ts';
 import { nextRequests } from '../../src/forward/requests.ts';
-import type { LogRecord } from '../../src/log/log.ts';
+import type { LogRecord } from '../../src/log/record.ts';
 import { samplesOf } from '../durable/log-reader.ts';
 import { ruleFrom, type RuleText } from '../relabel/rules.ts';
 

@@ -2,14 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/encoding/crc32c.ts';
 import { newConsumer } from '../../src/log/consumer.ts';
-import {
-  DEFAULT_LOG_LIMITS,
-  Log,
-  logLimits,
-  type LogLimits,
-  type NewRecord,
-  RECORD_BYTES_MAX,
-} from '../../src/log/log.ts';
+import { DEFAULT_LOG_LIMITS, logLimits, type LogLimits } from '../../src/log/limits.ts';
+import { Log } from '../../src/log/log.ts';
+import { type NewRecord, RECORD_BYTES_MAX } from '../../src/log/record.ts';
 import { isFull, type Sql } from '../../src/log/sql.ts';
 import { sqlite } from './sqlite.ts';
 

@@ -6,7 +6,8 @@
  * order, by the barriers that the new one keeps.
  */
 
-import { DEFAULT_LOG_LIMITS, type Log } from '../../log/log.ts';
+import { DEFAULT_LOG_LIMITS } from '../../log/limits.ts';
+import type { Log } from '../../log/log.ts';
 import type { Values } from '../../log/table.ts';
 import type { Journal, TargetJournal } from '../journal.ts';
 import { agentAt, agentOf, ALONE, type Placement } from './placement.ts';
