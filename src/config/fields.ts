@@ -9,12 +9,13 @@ import { regexpOf } from '../relabel/regexp.ts';
 import { globOf, objectName } from '../model/glob.ts';
 import { compareUtf8, labelsFrom, METRIC_NAME, type Labels } from '../model/labels.ts';
 import { parseDuration } from './duration.ts';
+import { yamlNumber } from './numbers.ts';
 import { quote } from './problems.ts';
 import { parseSize } from './sizes.ts';
 import { ACTIONS } from './relabel.ts';
 import { SECRET } from './secrets.ts';
 import type { Mapping } from './tree.ts';
-import { headerProblem, parseRemoteUrl, parseTarget, SELF } from './addresses.ts';
+import { headerProblem, parseRemoteUrl, SELF } from './addresses.ts';
 import { ESCAPING_SCHEMES, SCRAPE_PROTOCOLS, type ScrapeProtocol } from './model.ts';
 import * as z from './zod.ts';
 
@@ -60,7 +61,7 @@ export const regex = field('a regular expression (RE2)', (value) => {
 });
 
 /** As `oneOf`, but the empty text means "not set", as in Prometheus. */
-const oneOfOrNone = <const T extends string>(...allowed: readonly T[]) =>
+export const oneOfOrNone = <const T extends string>(...allowed: readonly T[]) =>
   field(allowed.join(' or '), (value): T | '' =>
     value === '' ? '' : (allowed.find((one) => one === value) ?? fail()),
   );
@@ -69,12 +70,19 @@ export const validationScheme = oneOfOrNone('utf8', 'legacy');
 
 export const escapingScheme = oneOfOrNone(...ESCAPING_SCHEMES);
 
-export const scrapeProtocol = field(`one of ${SCRAPE_PROTOCOLS.join(', ')}`, (value): ScrapeProtocol => {
+const PROTOCOLS = `one of ${SCRAPE_PROTOCOLS.join(', ')}`;
+
+export const scrapeProtocol = field(PROTOCOLS, protocolFrom);
+
+/** The empty text means "not set", as in Prometheus. */
+export const fallbackProtocol = field(PROTOCOLS, (value) => (value === '' ? value : protocolFrom(value)));
+
+function protocolFrom(value: string): ScrapeProtocol {
   const found = SCRAPE_PROTOCOLS.find((one) => one.toLowerCase() === value.toLowerCase());
   if (found === value) return value;
   if (/^openmetricstext2/i.test(value)) fail('OpenMetrics 2.0 is an experiment of Prometheus, and not read here');
   return fail(found === undefined ? '' : `it is spelled ${found}`);
-});
+}
 
 /** YAML 1.1 booleans, as Prometheus' parser reads them. */
 const YES = /^(y|yes|on|true)$/i;
@@ -85,27 +93,19 @@ export const flag = field('true or false', (value) => {
   return NO.test(value) ? false : fail();
 });
 
-/** A flag that Prometheus has and of which only one side exists here. */
-export const only = (value: boolean, why: string) =>
-  field(String(value), (text) =>
-    (YES.test(text) ? true : NO.test(text) ? false : fail()) === value ? value : fail(why),
-  );
+/** `1e6` is a whole number too, and of 1.5 Prometheus takes the 1. */
+function wholeFrom(least: number): (value: string) => number {
+  return (value) => {
+    const number = Math.trunc(yamlNumber(value) ?? -1);
+    return Number.isSafeInteger(number) && number >= least ? number : fail();
+  };
+}
 
-export const whole = field('a whole number, 0 or more', (value) => {
-  const number = Number(value);
-  return /^[0-9]+$/.test(value) && Number.isSafeInteger(number) ? number : fail();
-});
+export const whole = field('a whole number, 0 or more', wholeFrom(0));
 
-export const positive = field('a whole number, 1 or more', (value) => {
-  const number = Number(value);
-  return /^[0-9]+$/.test(value) && Number.isSafeInteger(number) && number > 0 ? number : fail();
-});
+export const positive = field('a whole number, 1 or more', wholeFrom(1));
 
-/** As YAML spells floating-point numbers. */
-export const number = field('a number', (value) => {
-  const parsed = Number(value);
-  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value) && Number.isFinite(parsed) ? parsed : fail();
-});
+export const number = field('a number', (value) => yamlNumber(value) ?? fail());
 
 export const size = field('a size like 10MB', parseSize);
 
@@ -129,7 +129,8 @@ export const metricsPath = field('a path like /metrics', (value) => {
   return value.startsWith('/') ? wellFormed(value) : `/${wellFormed(value)}`;
 });
 
-export const target = field('a target like "host:9100", or "self"', parseTarget);
+/** What it must be is a rule (`target-rules.ts`): relabelling may make an address of any text. */
+export const target = field('a target like "host:9100", or "self"', wellFormed);
 
 export const remoteUrl = field('a URL like https://host/api/v1/write', parseRemoteUrl);
 

@@ -12,6 +12,7 @@ import { type Features, NO_FEATURES, type StartTimestamps, startTimestampsOf } f
 import type { Config, Credentials, RemoteWriteConfig, ScrapeConfig, ValidationScheme } from './model.ts';
 import { type ConfigFile, fitting } from './files.ts';
 import { namesOf } from './names.ts';
+import { dropNeutral } from './neutral.ts';
 import { toOtlpConfig } from './otlp.ts';
 import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
@@ -72,6 +73,7 @@ export function loadConfig(
   const read = readTree(text);
   if (!read.ok) return { ok: false, problems: shortened(read.problems) };
   const { tree } = read;
+  dropNeutral(tree.value);
   const missing = resolveSecrets(tree, secrets);
   const parsed = configSchema.safeParse(tree.value ?? {});
   const jobs: Jobs = new Map();
@@ -131,6 +133,7 @@ function loadFile(
   const read = readTree(text);
   if (!read.ok) return { scrapes: [], problems: read.problems };
   const { tree } = read;
+  dropNeutral(tree.value);
   const missing = resolveSecrets(tree, secrets);
   const parsed = configFileSchema.safeParse(tree.value ?? {});
   const global = valueAt(main.value, ['global']);
@@ -196,7 +199,7 @@ function toScrapeConfig(
     scrapeIntervalMs,
     scrapeTimeoutMs: parsed.scrape_timeout || Math.min(globalTimeoutMs, scrapeIntervalMs),
     metricsPath: parsed.metrics_path ?? '/metrics',
-    scheme: parsed.scheme ?? 'http',
+    scheme: parsed.scheme || 'http',
     params: parsed.params ?? [],
     honorLabels: parsed.honor_labels ?? false,
     honorTimestamps: parsed.honor_timestamps ?? true,
@@ -205,7 +208,7 @@ function toScrapeConfig(
       parsed.scrape_protocols ??
       global.scrape_protocols ??
       (scrapeNativeHistograms || startTimestamps !== null ? PROTO_FIRST_SCRAPE_PROTOCOLS : DEFAULT_SCRAPE_PROTOCOLS),
-    fallbackScrapeProtocol: parsed.fallback_scrape_protocol ?? null,
+    fallbackScrapeProtocol: parsed.fallback_scrape_protocol || null,
     ...names,
     followRedirects: parsed.follow_redirects ?? true,
     httpHeaders: parsed.http_headers ?? [],

@@ -5,6 +5,7 @@
 
 import { canBecomeLabelName, isLabelName } from '../relabel/names.ts';
 import { DEFAULT_REGEX } from '../relabel/regexp.ts';
+import { yamlNumber } from './numbers.ts';
 import type { RelabelAction, RelabelConfig, ValidationScheme } from './model.ts';
 import type { Path } from './positions.ts';
 import { quote } from './problems.ts';
@@ -59,7 +60,7 @@ export function checkRelabel(rule: Mapping, scheme: ValidationScheme, path: Path
 
   // What is a list or a mapping is reported by the schema.
   const isText = (key: string): boolean => typeof rule[key] !== 'object';
-  if (action === 'hashmod' && isText('modulus') && !/[1-9]/.test(text(rule, 'modulus', '0'))) {
+  if (action === 'hashmod' && isText('modulus') && (yamlNumber(text(rule, 'modulus', '0')) ?? 0) === 0) {
     report([...path, 'modulus'], { expected: 'a modulus above 0', hint: 'hashmod requires non-zero modulus' });
   }
   if (NEEDS_TARGET.includes(action) && isText('target_label')) {

@@ -82,6 +82,7 @@ export function checkRules(tree: Tree, jobs: Jobs = new Map()): Problem[] {
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkShards(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkMeaning(remote, path, NO_MEANING, report);
+    checkOneSided(remote, path, report);
     checkSends(remote, path, report);
     const url = remote['url'];
     if (typeof url === 'string' && isBareIp(url)) report([...path, 'url'], BARE_IP);
@@ -277,6 +278,20 @@ const NO_MEANING: readonly NoMeaning[] = [
   [['queue_config', 'capacity'], 'there is no queue in memory: what is not sent yet waits in the log'],
   [['queue_config', 'batch_send_deadline'], 'samples are logged within 5s of their scrape, and sent from there'],
 ];
+
+/** Flags of a remote of which only one side exists here. */
+const ONE_SIDED: readonly (readonly [path: readonly string[], side: boolean, hint: string])[] = [
+  [['queue_config', 'retry_on_http_429'], true, 'a 429 is always tried again: dropping samples is loss'],
+  [['round_robin_dns'], false, 'Workers resolve names themselves'],
+];
+
+function checkOneSided(remote: Mapping, path: Path, report: Report): void {
+  for (const [keys, side, hint] of ONE_SIDED) {
+    const other = side ? /^(n|no|off|false)$/i : /^(y|yes|on|true)$/i;
+    if (other.test(String(valueAt(remote, keys))))
+      report([...path, ...keys], { expected: String(side), hint, level: 'warning' });
+  }
+}
 
 function checkMeaning(section: Mapping, path: Path, meaningless: readonly NoMeaning[], report: Report): void {
   for (const [keys, hint] of meaningless) {

@@ -1,6 +1,6 @@
 /** The rules about where targets are and how they are reached; `rules.ts` runs them. What discovery and relabelling make of targets is judged when they do. */
 
-import { isBareIp, SELF } from './addresses.ts';
+import { isBareIp, parseTarget, SELF } from './addresses.ts';
 import { PLACES, REGION_LABEL, regionsIn, VPC_LABEL } from './places.ts';
 import type { Path } from './positions.ts';
 import { quote } from './problems.ts';
@@ -40,6 +40,8 @@ export function checkTargets(scrape: Mapping, path: Path, report: Report): void 
     }
     for (const [j, target] of list(group['targets']).entries()) {
       const here = [...at, 'targets', j];
+      // As in Prometheus: what rules make of it is judged when they have.
+      if (rules.length === 0) checkAddress(target, here, report);
       if (target === SELF && regions + vpc !== '')
         report(here, { expected: `another target than "${SELF}"`, hint: 'it is in no region and no private network' });
       // A rule may make another address of it, or have it asked through a private network.
@@ -47,6 +49,16 @@ export function checkTargets(scrape: Mapping, path: Path, report: Report): void 
       const isIp = typeof target === 'string' && !target.includes('/') && isBareIp(`http://${target}/`);
       if (isIp && !elsewhere) report(here, BARE_IP);
     }
+  }
+}
+
+function checkAddress(target: Value, path: Path, report: Report): void {
+  if (typeof target !== 'string' || !target.isWellFormed()) return;
+  try {
+    parseTarget(target);
+  } catch (error) {
+    const hint = (error as Error).message;
+    report(path, { expected: 'a target like "host:9100", or "self"', ...(hint === '' ? {} : { hint }) });
   }
 }
 

@@ -116,10 +116,11 @@ function targetsOfOne(
   if (address === '') return ['no address'];
   // What a rule made of it, the file does not name.
   const literal = fromFile && address === labelValue(discovered, ADDRESS);
-  const unfit = addressProblem(address, literal);
-  if (unfit !== null) return [unfit];
-  const scheme = labelValue(all, '__scheme__');
-  if (scheme !== 'http' && scheme !== 'https') return [`scheme ${JSON.stringify(scheme)} is neither http nor https`];
+  const unfit = addressProblem(address);
+  if (address === SELF && !literal) return [`"${SELF}" is the deployment itself, which only static_configs can name`];
+  if (unfit !== null && (address.includes('/') || /^self(:|$)/i.test(address))) return [unfit];
+  // Prometheus has such a target, and each of its scrapes fails.
+  const refusal = unfit ?? schemeProblem(labelValue(all, '__scheme__'));
   const times = timesOf(all);
   if (typeof times === 'string') return [times];
   const convert = flagOf(all, CONVERT, config.convertClassicHistogramsToNhcb);
@@ -149,22 +150,23 @@ function targetsOfOne(
       histograms: { native, classic, convert },
       config,
       route,
+      ...(refusal === null ? {} : { refusal }),
     };
   });
 }
 
-function addressProblem(address: string, literal: boolean): string | null {
-  // The check of the configuration has seen it.
-  if (literal) return null;
+function addressProblem(address: string): string | null {
   try {
     parseTarget(address);
   } catch (error) {
     const hint = (error as Error).message;
-    return `${JSON.stringify(address)} is not a valid hostname${hint === '' ? '' : `: ${hint}`}`;
+    return `${JSON.stringify(address)} is not a valid hostname${hint === '' ? '' : `: ${hint.replace(/^not a valid hostname: /, '')}`}`;
   }
-  if (address !== SELF) return null;
-  return `"${SELF}" is the deployment itself, which only static_configs can name`;
+  return null;
 }
+
+const schemeProblem = (scheme: string): string | null =>
+  scheme === 'http' || scheme === 'https' ? null : `scheme ${JSON.stringify(scheme)} is neither http nor https`;
 
 function timesOf(labels: Labels): { intervalMs: number; timeoutMs: number } | string {
   const interval = labelValue(labels, '__scrape_interval__');
