@@ -124,8 +124,11 @@ function tooOld(
   };
 }
 
-/** `again`: the remote taught something, or some of the records became too old, and other requests must be made of them. */
-export type Delivery = Outcome | 'again' | 'the run ends';
+/**
+ * `again`: the remote taught something, or some of the records became too old, and other requests must be made of them; `apart`: one for each, since it refused
+ * them together.
+ */
+export type Delivery = Outcome | 'again' | 'apart' | 'the run ends';
 
 /** Sends what was planned until the remote took or refused it. */
 export async function deliver(
@@ -190,7 +193,7 @@ async function post(
   schema: Schema,
   records: readonly LogRecord[],
   sender: Sender,
-): Promise<Posted | 'again' | 'the run ends'> {
+): Promise<Posted | 'again' | 'apart' | 'the run ends'> {
   const { remote, run, log, doors } = sender;
   const { clock } = doors;
   const unreported = { requests: 0, samples: 0 };
@@ -216,6 +219,7 @@ async function post(
         samples: request.samples,
         bytes: snappyLength(request.body),
         divisible: request.divisible,
+        joined: records.length > 1,
         attempt,
         minBackoffMs: remote.minBackoffMs,
         maxBackoffMs: remote.maxBackoffMs,
@@ -233,6 +237,11 @@ async function post(
       ({ error } = decision);
       unreported.requests++;
       unreported.samples += request.samples;
+      if (decision.kind === 'apart') {
+        sender.healthy = true;
+        await report(unreported, error, sender);
+        return 'apart';
+      }
       if (decision.kind !== 'again') {
         const untilMs = clock.now() + MEMORY_MS;
         doors.warn(`remote ${remote.name}: ${decision.error}; ${decision.kind} for a day`);

@@ -5,6 +5,8 @@
  *                                specification: CAN assume so, SHOULD be treated as 415).
  *   415 to a 2.0 request         the same samples go again as 1.0 (MAY), but where `protobuf_message` is given: then like other 4xx.
  *   413                          the same samples go again in requests half as large, unless the request was small already: then like other 4xx.
+ *   400, 409, 422 to records     each goes again by itself: what is wrong, or there already, is in one of them, and of 1.0 the others were refused with it.
+ *     that were joined           They are requests that the remote was not asked for yet.
  *   5xx, 429, no answer          again, without limit, with backoff (MUST for 5xx; 429 MAY, and dropping it is loss).
  *   3xx                          again: a wrong URL is the owner's to mend, not a reason to lose samples.
  *   other 4xx                    never again (MUST NOT). What the Written headers count was stored; the rest is dropped with its status.
@@ -33,6 +35,8 @@ export interface Attempt {
   readonly bytes: number;
   /** Whether it can be split. */
   readonly divisible: boolean;
+  /** Several records in one request: only in 1.0. */
+  readonly joined: boolean;
   /** 0 for the first try. */
   readonly attempt: number;
   readonly minBackoffMs: number;
@@ -46,10 +50,14 @@ export type Decision =
   | { readonly kind: 'sent' }
   | { readonly kind: 'again'; readonly afterMs: number; readonly error: string }
   | { readonly kind: 'as 1.0'; readonly error: string }
+  | { readonly kind: 'apart'; readonly error: string }
   | { readonly kind: 'smaller'; readonly samplesMax: number; readonly error: string }
   | { readonly kind: 'dropped'; readonly sent: number; readonly reason: string; readonly error: string };
 
 const FIXED = 'protobuf_message is given, so 1.0 is not tried: leave it out to fall back';
+
+/** Statuses that judge what a request holds: Prometheus' for samples out of order, Thanos', and what others say of invalid ones. */
+const OF_CONTENTS = new Set([400, 409, 422]);
 
 /** A request this small is refused for another reason than its size, whatever the remote says. */
 const SMALL_SAMPLES = 500;
@@ -76,6 +84,12 @@ export function decide(answer: Answer, attempt: Attempt): Decision {
   if (status === 413 && attempt.divisible && attempt.samples > SMALL_SAMPLES && attempt.bytes > SMALL_BYTES) {
     const samplesMax = Math.max(SMALL_SAMPLES, Math.ceil(attempt.samples / 2));
     return { kind: 'smaller', samplesMax, error: `status 413 to ${attempt.samples} samples${said}` };
+  }
+  if (attempt.joined && OF_CONTENTS.has(status)) {
+    return {
+      kind: 'apart',
+      error: `status ${status} to several records in one request${said}; each is sent by itself`,
+    };
   }
   const sent = attempt.schema === 2 ? Math.min(attempt.samples, Math.max(0, answer.samplesWritten ?? 0)) : 0;
   return { kind: 'dropped', sent, reason: `http_${status}`, error: `status ${status}${said}` };

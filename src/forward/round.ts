@@ -234,6 +234,8 @@ class Session {
         this.#runEnds = true;
       } else if (delivery === 'again') {
         this.#window.again(group);
+      } else if (delivery === 'apart') {
+        this.#window.apart(group);
       } else {
         this.#window.done(group, delivery);
         if ((delivery.requestsFailed ?? 0) > 0) this.#shards.failed();

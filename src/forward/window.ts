@@ -3,7 +3,8 @@
  * be sent now and what may be acknowledged; it sends nothing.
  *
  * The one invariant: what is under way or done shares no lane with an earlier record that is not acknowledged. So each lane arrives in order, and
- * after a crash a remote gets of each lane at most the newest again, which is the same sample twice and no older one.
+ * after a crash a remote gets of each lane at most the newest request again. Its records may then be joined to others: what a remote without an out-of-order
+ * window refuses for them goes again record by record.
  */
 
 import { mergeOutcomes, type Outcome } from '../log/consumer.ts';
@@ -23,8 +24,8 @@ export class Window {
   cursor: number;
   /** As far as was read, inclusive. */
   end: number;
-  /** Lanes in which the remote took something since the window began: see `next`. */
-  #proven = 0;
+  /** Records up to this one are sent alone: they were refused together. */
+  #aloneUpTo = 0;
   /** In the order of the log. A record that waits stands for itself. */
   #items: (LogRecord | Group)[] = [];
   #bytesWaiting = 0;
@@ -55,11 +56,7 @@ export class Window {
     return this.#items.find((item) => 'seq' in item)?.atMs ?? null;
   }
 
-  /**
-   * The records that may be sent now, as one request; none when all that wait must wait. More than one only in lanes in which the remote took
-   * something already: the first records of a run may have arrived before a crash, and a remote that refuses them as out of order would refuse
-   * what was joined to them too.
-   */
+  /** The records that may be sent now, as one request; none when all that wait must wait. */
   next(): readonly LogRecord[] {
     let before = 0;
     for (let i = 0; i < this.#items.length && before !== ALL_LANES; i++) {
@@ -72,10 +69,10 @@ export class Window {
 
   #run(start: number, first: LogRecord, before: number): LogRecord[] {
     const run = [first];
-    if ((first.lanes & ~this.#proven) !== 0) return run;
+    if (first.seq <= this.#aloneUpTo) return run;
     for (let i = start + 1; i < this.#items.length; i++) {
       const item = this.#items[i]!;
-      if (!('seq' in item) || (item.lanes & before) !== 0 || (item.lanes & ~this.#proven) !== 0) break;
+      if (!('seq' in item) || (item.lanes & before) !== 0) break;
       run.push(item);
     }
     return run;
@@ -92,13 +89,18 @@ export class Window {
   /** A group was delivered or dropped. */
   done(group: Group, outcome: Outcome): void {
     group.outcome = outcome;
-    if (outcome.sent > 0) this.#proven |= group.lanes;
   }
 
   /** The records of a group wait again: another request is made of them. */
   again(group: Group): void {
     this.#items.splice(this.#items.indexOf(group), 1, ...group.records);
     this.#bytesWaiting += bytesOf(group.records);
+  }
+
+  /** The same, and each in a request of its own: they were refused together, and who is at fault is not known. */
+  apart(group: Group): void {
+    this.#aloneUpTo = Math.max(this.#aloneUpTo, group.records.at(-1)!.seq);
+    this.again(group);
   }
 
   /** How far the cursor may move, and what became of what lies between; null when the first that was read is not done with. */

@@ -232,10 +232,37 @@ describe('requests', () => {
   it('hold several records in 1.0, and each is acknowledged', async () => {
     const w = world([remote('a', { protobufMessage: 'prometheus.WriteRequest', maxSamplesPerSend: 4 })]);
     for (let i = 0; i < 10; i++) w.append();
-    // The first stands alone: it may have arrived before a crash, and would take the others with it when it is refused as out of order.
-    expect(await sizes(w)).toEqual([1, 4, 4, 1]);
+    expect(await sizes(w)).toEqual([4, 4, 2]);
     expect(w.received.get('a')).toEqual(upTo(10));
-    expect(w.status('a')).toMatchObject({ samplesSent: 10, samplesPending: 0, recordsPending: 0, requests: 4 });
+    expect(w.status('a')).toMatchObject({ samplesSent: 10, samplesPending: 0, recordsPending: 0, requests: 3 });
+  });
+
+  it.each([400, 409, 422])('that are refused with %d lose only the record that is at fault', async (status) => {
+    const w = world([remote('a', { protobufMessage: 'prometheus.WriteRequest', maxSamplesPerSend: 4 })]);
+    for (let i = 0; i < 10; i++) w.append();
+    const refuse = async (request: Request): Promise<Response> => {
+      const body = new Uint8Array(await request.clone().arrayBuffer());
+      const isBad = samplesOf({ schema: 1, body }).some(({ t }) => t === T0 + 6);
+      return isBad ? new Response('bad', { status }) : w.accept(request);
+    };
+    // The sixth, in the second request: each of its four goes by itself, and those after them are joined again.
+    expect(await sizes(w, refuse)).toEqual([4, 0, 1, 0, 1, 1, 2]);
+    expect(w.received.get('a')).toEqual(upTo(10).filter((n) => n !== 6));
+    expect(w.status('a')).toMatchObject({
+      samplesSent: 9,
+      samplesDropped: { [`http_${status}`]: 1 },
+      samplesPending: 0,
+      requests: 7,
+      requestsFailed: 2,
+      samplesRetried: 4,
+    });
+  });
+
+  it('that are refused for who asks are not asked again', async () => {
+    const w = world([remote('a', { protobufMessage: 'prometheus.WriteRequest', maxSamplesPerSend: 4 })]);
+    for (let i = 0; i < 10; i++) w.append();
+    await sizes(w, () => Promise.resolve(new Response('who?', { status: 401 })));
+    expect(w.status('a')).toMatchObject({ samplesDropped: { http_401: 10 }, samplesPending: 0, requests: 3 });
   });
 
   it('become half as large after a 413, also the next, until one is small', async () => {

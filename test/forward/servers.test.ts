@@ -93,6 +93,7 @@ async function outcome(path: string, timeoutMs = TIMEOUT_MS) {
     samples: 10,
     bytes: 100,
     divisible: true,
+    joined: false,
     attempt: 0,
     nowMs: T0,
     random: 0.5,

@@ -97,8 +97,9 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
     fetch: (request: Request) => Promise<Response>,
     configVersion = 0,
     now = remotes,
+    through = (log: LogDoor): LogDoor => log,
   ): Promise<{ reload: boolean }> =>
-    forwardRound({ runMs: 150_000, configVersion, remotes: now }, door, {
+    forwardRound({ runMs: 150_000, configVersion, remotes: now }, through(door), {
       clock,
       fetch,
       connections: new Connections(clock),
