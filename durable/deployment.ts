@@ -16,6 +16,7 @@ import { REQUEST_LIMITS } from '../src/model/request.ts';
 import { LeaderCache, type Replica } from '../src/receive/ha.ts';
 import { agentAt } from '../src/scrape/placement/placement.ts';
 import { handleOtlp } from '../src/receive/otlp/write.ts';
+import { Refusals } from '../src/receive/refusals.ts';
 import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
 import { ToldTenants } from '../src/receive/told.ts';
@@ -52,6 +53,8 @@ const placements = new Map<
 >();
 /** Who leads which cluster, as this isolate was told lately: the other replica's requests cost no object call. */
 const leaders = new LeaderCache();
+/** What shards refuse, as this isolate was told: until it ends, they are not asked. */
+const refusals = new Refusals();
 
 export function services(env: Env, nowMs: number): Services {
   return {
@@ -123,9 +126,15 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
       await ingester(env, to, 0).describe(nowMs, families);
     },
     append: async (to, records, { shard, hashes, replica }) => {
-      const terms = { limits: settings.shard, relay: settings.relay, hashes, replica };
+      const limits = settings.shard;
+      // A replica that may not lead any more is not refused but told so.
+      const leads = replica === null || leaders.get(to, replica.cluster, nowMs) === replica.replica;
+      const refused = leads ? refusals.answer(to, shard, hashes, limits, nowMs, Math.random) : null;
+      if (refused !== null) return refused;
+      const terms = { limits, relay: settings.relay, hashes, replica };
       const result = await ingester(env, to, shard).append(nowMs, records, terms);
-      if (result.ok && result.leader !== undefined && replica !== null) lead(to, replica, result.leader);
+      if (result.leader !== undefined && replica !== null) lead(to, replica, result.leader);
+      if (!result.ok) refusals.remember(to, shard, result, limits);
       return result;
     },
   };

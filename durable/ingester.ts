@@ -31,9 +31,11 @@ import { Blobs, Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
 import { rangeStart } from '../src/model/sample.ts';
-import { Gate } from '../src/receive/gate.ts';
+import { Gate, STORAGE_RETRY_S } from '../src/receive/gate.ts';
 import { Elections, LEADER_CACHE_MS, type Replica } from '../src/receive/ha.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
+import { refusal } from '../src/receive/refusals.ts';
+import { decodeRider, encodeRider } from '../src/receive/rider.ts';
 import type { AboutRecords, AppendResult } from '../src/receive/write.ts';
 import { ForwardingObject } from './forwarding.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
@@ -58,8 +60,6 @@ const DIGEST_SAMPLES = 400_000;
 const DIGEST_RETRY_MS = 60 * 1000;
 /** How much of the log's bound may wait for the digest: what was accepted is never dropped by the bound. */
 const UNDIGESTED_SHARE = 0.95;
-/** A full disk gets room when blocks are cut. */
-const FULL_RETRY_S = 60;
 
 /** What goes with the records of an append. */
 export interface AppendTerms extends Omit<AboutRecords, 'shard'> {
@@ -145,21 +145,20 @@ export class Ingester extends ForwardingObject {
     if (refused !== null) {
       // What waits is what makes it wait: the digest must not sleep until its time.
       if (refused.status === 503 && pending.records > 0) await this.#arm(nowMs);
-      return refused;
+      if (leader === null) return refused;
+      // It leads all the same: what it was refused comes again, and is not to be taken for the other's.
+      this.#write(elections, replica!.cluster);
+      return { ...refused, leader };
     }
     try {
-      this.#log.append(nowMs, records, elections.encode());
+      this.#log.append(nowMs, records, encodeRider({ elections, bucket: this.#gate.bucket() }));
     } catch (error) {
       this.#elections = null;
       if (!isFull(error)) throw error;
       // What was acknowledged is not given up for what can come again.
       await this.#arm(nowMs);
-      return {
-        ok: false,
-        status: 503,
-        retryAfterS: FULL_RETRY_S,
-        message: `the shard's disk is full: ${String(error)}`,
-      };
+      const hold = { untilMs: nowMs + STORAGE_RETRY_S * 1000, leastS: STORAGE_RETRY_S, series: null };
+      return refusal(503, `the shard's disk is full: ${String(error)}`, nowMs, hold, Math.random);
     }
     const many = pending.samples + samples >= DIGEST_SAMPLES;
     await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
@@ -170,24 +169,35 @@ export class Ingester extends ForwardingObject {
   async elect(nowMs: number, replica: Replica): Promise<string> {
     const elections = this.#known();
     const leader = elections.elect(nowMs, replica);
-    const [, seenMs] = elections.leaderOf(replica.cluster)!;
-    const stored = this.#storedElections();
-    const [was, wasSeenMs] = stored.leaderOf(replica.cluster) ?? ['', -Infinity];
-    // Told as often as Workers ask; written down every few seconds, and whenever another leads.
-    if (was !== leader || seenMs - wasSeenMs >= LEADER_CACHE_MS) {
-      this.#values.set('elections', new TextDecoder().decode(stored.with(elections).encode()!));
-    }
+    this.#write(elections, replica.cluster);
     return leader;
   }
 
-  /** What rides in the log, and what was told without an append. */
+  /** Who leads a cluster was told without an append: as often as Workers ask; written down every few seconds, and whenever another leads. */
+  #write(elections: Elections, cluster: string): void {
+    const [leader, seenMs] = elections.leaderOf(cluster)!;
+    const stored = this.#storedElections();
+    const [was, wasSeenMs] = stored.leaderOf(cluster) ?? ['', -Infinity];
+    if (was === leader && seenMs - wasSeenMs < LEADER_CACHE_MS) return;
+    try {
+      this.#values.set('elections', JSON.stringify(stored.with(elections).leaders()));
+    } catch (error) {
+      // It is in memory too, and a full disk is told to whoever sends samples.
+      if (!isFull(error)) throw error;
+    }
+  }
+
+  /** What rides in the log, and what was told without an append. Without a memory of it, the gate goes on with what rides there too. */
   #known(): Elections {
-    return (this.#elections ??= Elections.decode(this.#log.rider()).with(this.#storedElections()));
+    if (this.#elections !== null) return this.#elections;
+    const { elections, bucket } = decodeRider(this.#log.rider());
+    this.#gate.restore(bucket);
+    return (this.#elections = elections.with(this.#storedElections()));
   }
 
   #storedElections(): Elections {
     const text = this.#values.get<string | null>('elections', null);
-    return Elections.decode(text === null ? null : new TextEncoder().encode(text));
+    return decodeRider(text === null ? null : new TextEncoder().encode(text)).elections;
   }
 
   override async takeForwardBaton(

@@ -10,10 +10,50 @@
 
 const WINDOW_MS = 10 * 60 * 1000;
 const BITS_MIN = 1 << 16;
+/** A sketch has a megabyte at most. */
+const SKETCH_BITS_MAX = 1 << 23;
+
+/**
+ * Which series were active, for whoever is to tell without the shard what it would refuse. A larger bitmap is folded: a new series is taken for a
+ * known one more often then, a known one never for a new one.
+ */
+export interface Sketch {
+  /** One for each series by its hash, modulo their number, which is a power of two. In a buffer of its own. */
+  readonly bits: Uint32Array<ArrayBuffer>;
+  /** How many new series there was room for, and when more may be, Unix ms: until then it only gets less. */
+  readonly room: number;
+  readonly untilMs: number;
+  readonly active: number;
+  readonly seriesMax: number;
+}
+
+/** How many series, at least, were not active when the sketch was made. */
+export const freshIn = ({ bits }: Sketch, hashes: Uint32Array): number => {
+  const marked = mark(bits, hashes);
+  for (const bit of marked) bits[bit >>> 5]! &= ~(1 << (bit & 31));
+  return marked.length;
+};
+
+/** Sets the bits of the hashes, and returns those that were not set. The bitmap has a power of two of them. */
+function mark(bits: Uint32Array, hashes: Uint32Array): number[] {
+  const mask = bits.length * 32 - 1;
+  const marked: number[] = [];
+  for (const hash of hashes) {
+    const bit = hash & mask;
+    const flag = 1 << (bit & 31);
+    if ((bits[bit >>> 5]! & flag) !== 0) continue;
+    bits[bit >>> 5]! |= flag;
+    marked.push(bit);
+  }
+  return marked;
+}
+
+export const tooManySeries = (active: number, seriesMax: number, fresh: number): string =>
+  `about ${active} series are active, at most ${seriesMax} may be (series_limit in NARTHEX_LIMITS), and ${fresh} of the request are new; nothing of it was kept`;
 
 export class ActiveSeries {
   readonly seriesMax: number;
-  readonly #mask: number;
+  readonly #bitsMax: number;
   #current: Uint32Array;
   #previous: Uint32Array;
   /** Bits of `#current`, and of both together. */
@@ -24,14 +64,15 @@ export class ActiveSeries {
   constructor(seriesMax: number) {
     this.seriesMax = seriesMax;
     const bits = Math.max(BITS_MIN, 2 ** Math.ceil(Math.log2(seriesMax * 8)));
-    this.#mask = bits - 1;
+    // So many are set by as many series as there may be, rounded.
+    this.#bitsMax = Math.floor(-bits * Math.expm1(-(seriesMax + 0.5) / bits));
     this.#current = new Uint32Array(bits / 32);
     this.#previous = new Uint32Array(bits / 32);
   }
 
   /** How many series are active. */
   estimate(): number {
-    const bits = this.#mask + 1;
+    const bits = this.#current.length * 32;
     return Math.round(-bits * Math.log1p(-Math.min(this.#bits, bits - 1) / bits));
   }
 
@@ -41,25 +82,25 @@ export class ActiveSeries {
    */
   add(nowMs: number, hashes: Uint32Array): number | null {
     this.#rotate(nowMs);
-    const set: number[] = [];
+    const marked = mark(this.#current, hashes);
     let fresh = 0;
-    for (const hash of hashes) {
-      const bit = hash & this.#mask;
-      const word = bit >>> 5;
-      const flag = 1 << (bit & 31);
-      if ((this.#current[word]! & flag) !== 0) continue;
-      this.#current[word]! |= flag;
-      set.push(bit);
-      if ((this.#previous[word]! & flag) === 0) fresh++;
-    }
-    this.#bits += fresh;
-    if (fresh > 0 && this.estimate() > this.seriesMax) {
-      this.#bits -= fresh;
-      for (const bit of set) this.#current[bit >>> 5]! &= ~(1 << (bit & 31));
+    for (const bit of marked) if ((this.#previous[bit >>> 5]! & (1 << (bit & 31))) === 0) fresh++;
+    if (fresh > 0 && this.#bits + fresh > this.#bitsMax) {
+      for (const bit of marked) this.#current[bit >>> 5]! &= ~(1 << (bit & 31));
       return fresh;
     }
-    this.#currentBits += set.length;
+    this.#bits += fresh;
+    this.#currentBits += marked.length;
     return null;
+  }
+
+  /** What `add` would refuse until series are forgotten. */
+  sketch(): Sketch {
+    const size = Math.min(this.#current.length, SKETCH_BITS_MAX / 32);
+    const bits = new Uint32Array(size);
+    for (let i = 0; i < this.#current.length; i++) bits[i & (size - 1)]! |= this.#current[i]! | this.#previous[i]!;
+    const room = Math.max(0, this.#bitsMax - this.#bits);
+    return { bits, room, untilMs: this.#sinceMs + WINDOW_MS, active: this.estimate(), seriesMax: this.seriesMax };
   }
 
   #rotate(nowMs: number): void {

@@ -1,14 +1,16 @@
 /**
  * Whether a shard takes an append now: rate, active series, and room for it. Asked before anything is written, so that what it refuses may come
- * again as a whole; senders are told when, each another time, so that they do not come back together.
+ * again as a whole; senders are told when, each another time, so that they do not come back together. What it refuses it would refuse for a while,
+ * and says so (`hold`): whoever asks need not ask again until then.
  *
- * Its state is in memory and may be forgotten: an object that slept begins with a full bucket and no series. What it protects storage by
- * (`room`) it does not remember but is told.
+ * What is left of the rate rides in the log (rider.ts). Series are in memory and may be forgotten: an object that slept begins with none. What it
+ * protects storage by (`room`) it does not remember but is told.
  */
 
 import type { Random } from '../model/doors.ts';
-import { ActiveSeries } from './active-series.ts';
+import { ActiveSeries, tooManySeries } from './active-series.ts';
 import type { ShardLimits } from './limits.ts';
+import { type Hold, refusal } from './refusals.ts';
 import type { NotAppended } from './write.ts';
 
 /** An object has 10 GB; from here on it takes nothing until blocks were cut. */
@@ -16,7 +18,7 @@ export const STORAGE_BYTES_MAX = 9_500_000_000;
 
 /** How long senders wait for a digest, for room, and for series to go: at least this, at most twice. */
 const DIGEST_RETRY_S = 5;
-const STORAGE_RETRY_S = 60;
+export const STORAGE_RETRY_S = 60;
 const SERIES_RETRY_S = 60;
 /** A sender that was told to wait longer would rather give up. */
 const RATE_RETRY_S_MAX = 60;
@@ -28,11 +30,18 @@ export interface Room {
   readonly storageBytes: number;
 }
 
+/** What is left of a rate. */
+export interface Bucket {
+  /** Samples that might come then; below zero when a request was larger than what was left. */
+  readonly tokens: number;
+  /** Unix ms. */
+  readonly filledMs: number;
+}
+
 export class Gate {
   readonly #random: Random;
-  /** Samples that may come now; below zero when a request was larger than what was left. */
-  #tokens = 0;
-  #filledMs: number | null = null;
+  /** Null is full. */
+  #bucket: Bucket | null = null;
   #series: ActiveSeries | null = null;
 
   constructor(random: Random) {
@@ -42,6 +51,16 @@ export class Gate {
   /** Estimated number of active series; null when they are not counted. */
   activeSeries(): number | null {
     return this.#series?.estimate() ?? null;
+  }
+
+  /** What is left of the rate after the last append that was let in; null where there is no rate. */
+  bucket(): Bucket | null {
+    return this.#bucket;
+  }
+
+  /** Goes on with what was left. */
+  restore(bucket: Bucket | null): void {
+    this.#bucket = bucket;
   }
 
   /** Null when the append may go on, which is counted then; else the answer. `hashes` are of its series, null when they are not limited. */
@@ -55,25 +74,29 @@ export class Gate {
     const { pendingBytesMax } = limits;
     if (room.storageBytes >= STORAGE_BYTES_MAX) {
       const message = `the shard's storage holds ${room.storageBytes} B of at most ${STORAGE_BYTES_MAX} B: it takes no more until blocks were cut`;
-      return this.#refuse(503, STORAGE_RETRY_S, message);
+      return this.#refuse(503, message, nowMs, STORAGE_RETRY_S);
     }
     if (room.pendingBytes >= pendingBytesMax) {
       const message = `${room.pendingBytes} B wait to be digested, at most ${pendingBytesMax} B may (pending_size_limit in NARTHEX_LIMITS); send it again`;
-      return this.#refuse(503, DIGEST_RETRY_S, message);
+      return this.#refuse(503, message, nowMs, DIGEST_RETRY_S);
     }
-    return this.#rate(nowMs, limits) ?? this.#activeSeries(nowMs, hashes, limits) ?? this.#take(samples, limits);
+    return this.#rate(nowMs, limits) ?? this.#activeSeries(nowMs, hashes, limits) ?? this.#take(samples);
   }
 
-  /** A bucket that may go into debt: a request larger than the burst passes too, and the next ones wait for it. */
+  /** A bucket that may go into debt: a request larger than the burst passes too, and all that come next wait for it, however small. */
   #rate(nowMs: number, { samplesPerS, samplesBurst }: ShardLimits): NotAppended | null {
-    if (samplesPerS === null) return null;
-    const elapsedMs = this.#filledMs === null ? Infinity : Math.max(0, nowMs - this.#filledMs);
-    this.#tokens = Math.min(samplesBurst, this.#tokens + (elapsedMs / 1000) * samplesPerS);
-    this.#filledMs = Math.max(nowMs, this.#filledMs ?? nowMs);
-    if (this.#tokens > 0) return null;
-    const waitS = Math.min(RATE_RETRY_S_MAX, -this.#tokens / samplesPerS);
+    if (samplesPerS === null) {
+      this.#bucket = null;
+      return null;
+    }
+    const { tokens: left, filledMs } = this.#bucket ?? { tokens: samplesBurst, filledMs: nowMs };
+    const elapsedS = Math.max(0, nowMs - filledMs) / 1000;
+    const tokens = Math.min(samplesBurst, left + elapsedS * samplesPerS);
+    this.#bucket = { tokens, filledMs: Math.max(nowMs, filledMs) };
+    if (tokens > 0) return null;
+    const waitS = Math.min(RATE_RETRY_S_MAX, -tokens / samplesPerS);
     const message = `more than ${samplesPerS} samples a second (samples_per_second in NARTHEX_LIMITS; ${samplesBurst} may come at once, samples_burst); send it again`;
-    return this.#refuse(429, Math.max(1, waitS), message);
+    return this.#refuse(429, message, nowMs, waitS, 1);
   }
 
   #activeSeries(nowMs: number, hashes: Uint32Array | null, { seriesMax }: ShardLimits): NotAppended | null {
@@ -84,17 +107,20 @@ export class Gate {
     if (this.#series?.seriesMax !== seriesMax) this.#series = new ActiveSeries(seriesMax);
     const fresh = this.#series.add(nowMs, hashes);
     if (fresh === null) return null;
-    const message = `about ${this.#series.estimate()} series are active, at most ${seriesMax} may be (series_limit in NARTHEX_LIMITS), and ${fresh} of the request are new; nothing of it was kept`;
-    return this.#refuse(429, SERIES_RETRY_S, message);
+    const sketch = this.#series.sketch();
+    const untilMs = Math.min(sketch.untilMs, nowMs + SERIES_RETRY_S * 1000);
+    const hold: Hold = { untilMs, leastS: SERIES_RETRY_S, series: sketch };
+    return refusal(429, tooManySeries(sketch.active, seriesMax, fresh), nowMs, hold, this.#random);
   }
 
-  #take(samples: number, { samplesPerS }: ShardLimits): null {
-    if (samplesPerS !== null) this.#tokens -= samples;
+  #take(samples: number): null {
+    if (this.#bucket !== null) this.#bucket = { ...this.#bucket, tokens: this.#bucket.tokens - samples };
     return null;
   }
 
-  /** Retry-After is in whole seconds: `leastS` to twice that, and one more, so that even short waits are spread. */
-  #refuse(status: 429 | 503, leastS: number, message: string): NotAppended {
-    return { ok: false, status, retryAfterS: Math.ceil(leastS) + Math.floor(this.#random() * (leastS + 2)), message };
+  /** For `waitS`; senders are told to wait no less than `leastS`. */
+  #refuse(status: 429 | 503, message: string, nowMs: number, waitS: number, leastS = waitS): NotAppended {
+    const hold: Hold = { untilMs: nowMs + Math.ceil(waitS * 1000), leastS, series: null };
+    return refusal(status, message, nowMs, hold, this.#random);
   }
 }

@@ -10,7 +10,6 @@
 
 import { labelAt } from '../encoding/remote-write/drop-label.ts';
 import type { Decoded } from '../encoding/remote-write/decoded.ts';
-import { owned } from '../model/bytes.ts';
 
 /** Mimir's and Cortex' defaults. */
 export const CLUSTER_LABEL = 'cluster';
@@ -57,27 +56,21 @@ function valueOf(decoded: Decoded, name: Uint8Array): string {
   }
 }
 
+/** By cluster: the replica, and when something came from it last, Unix ms. */
+export type Leaders = readonly (readonly [cluster: string, leader: readonly [replica: string, seenMs: number]])[];
+
 /** Who leads each cluster of a shard. */
 export class Elections {
-  /** By cluster: the replica, and when something came from it last, Unix ms. */
   readonly #leaders: Map<string, readonly [replica: string, seenMs: number]>;
 
-  private constructor(leaders: Map<string, readonly [string, number]>) {
-    this.#leaders = leaders;
+  /** Throws when it is given something else. */
+  constructor(leaders: Leaders) {
+    this.#leaders = new Map(leaders);
   }
 
-  /** What rode in the log; nothing, or what cannot be read, begins anew. */
-  static decode(bytes: Uint8Array | null): Elections {
-    try {
-      return new Elections(new Map(bytes === null ? [] : (JSON.parse(DECODER.decode(bytes)) as [])));
-    } catch {
-      return new Elections(new Map());
-    }
-  }
-
-  /** Null when there is nothing to remember. */
-  encode(): Uint8Array<ArrayBuffer> | null {
-    return this.#leaders.size === 0 ? null : owned(ENCODER.encode(JSON.stringify([...this.#leaders])));
+  /** In the order in which they were seen. */
+  leaders(): Leaders {
+    return [...this.#leaders];
   }
 
   /** With what others are known to be: of each cluster, who was seen last. */

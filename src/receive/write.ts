@@ -15,6 +15,7 @@ import { accept, type Accepted, type Followed, type ReceivedRecord } from './acc
 import type { Replica } from './ha.ts';
 import type { ReceiveLimits } from './limits.ts';
 import { negotiate } from './negotiate.ts';
+import type { Hold } from './refusals.ts';
 import type { Held, Room } from './room.ts';
 
 export type { ReceivedRecord };
@@ -34,6 +35,10 @@ export interface NotAppended {
   readonly status: 429 | 503;
   readonly retryAfterS: number;
   readonly message: string;
+  /** Until when the shard refuses more than this request; absent when that is not known. */
+  readonly hold?: Hold;
+  /** For a replica, as above. */
+  readonly leader?: string;
 }
 
 export interface WriteDeps {
@@ -231,7 +236,8 @@ function comeAgain(failed: readonly NotAppended[], parts: number): Answer {
   return { status, message, headers: { 'Retry-After': String(retryAfterS) } };
 }
 
-function unreached(error: unknown, deps: WriteDeps): Answer {
+/** The answer when nobody could say where it goes. */
+export function unreached(error: unknown, deps: WriteDeps): Answer {
   deps.count('append_failed');
   return comeAgain([notReached(error, deps)], 1);
 }

@@ -1,8 +1,9 @@
 import { createExecutionContext, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { clock, tokens } from '../../durable/doors.ts';
 import { relayProblems, relayRemotes } from '../../durable/configuration.ts';
+import { services } from '../../durable/deployment.ts';
 import { type Env, ingester } from '../../durable/env.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { RemoteWriteConfig } from '../../src/config/model.ts';
@@ -12,6 +13,7 @@ import { forwardRound } from '../../src/forward/round.ts';
 import { Connections } from '../../src/scrape/reach/connections.ts';
 import { DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
 import { parseLimits } from '../../src/receive/settings.ts';
+import { placeSeries } from '../../src/receive/shards.ts';
 import worker from '../../src/worker.ts';
 import { asleep } from './asleep.ts';
 import { record, type Point } from './records.ts';
@@ -112,6 +114,8 @@ it('writes one row a request and shard, however many samples are in it', async (
   expect(await rowsWritten('rows', () => write('rows', series(0, 100), { ...limited, method: 'GET' }))).toBe(0);
 });
 
+afterEach(() => void vi.useRealTimers());
+
 describe('limits of a tenant', () => {
   it('hold for that tenant alone', async () => {
     const limits = 'small: { sample_limit: 5 }';
@@ -123,7 +127,7 @@ describe('limits of a tenant', () => {
     expect(await samplesIn('small')).toBe(5);
   });
 
-  it('refuse a rate with 429, keep nothing, and forget it when the object sleeps', async () => {
+  it('refuse a rate with 429, keep nothing, and remember it when the object sleeps', async () => {
     const limits = 'fast: { samples_per_second: 1, samples_burst: 10 }';
     expect((await write('fast', series(0, 100), { limits })).status).toBe(204);
     const refused = await write('fast', series(0, 100), { limits });
@@ -131,8 +135,14 @@ describe('limits of a tenant', () => {
     expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThanOrEqual(60);
     expect(refused.headers.get('X-Prometheus-Remote-Write-Samples-Written')).toBe('0');
     expect(await samplesIn('fast')).toBe(100);
-    const after = await asleep(ingester(bindings, 'fast', 0), () => write('fast', series(0, 100), { limits }));
-    expect(after.status).toBe(204);
+    // The same limits, as another isolate reads them: it remembers nothing.
+    const elsewhere = { limits: `${limits} # elsewhere` };
+    const after = await asleep(ingester(bindings, 'fast', 0), () => write('fast', series(0, 100), elsewhere));
+    expect(after.status).toBe(429);
+    // What is raised counts at once: the debt is paid by the new rate.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1000 });
+    const raised = { limits: 'fast: { samples_per_second: 1000 }' };
+    expect((await write('fast', series(0, 100), raised)).status).toBe(204);
   });
 
   it('refuse new series with 429 while known ones go on, and tell how many are active', async () => {
@@ -248,9 +258,10 @@ remote_write: [{ name: me, url: 'http://self/api/v1/write' }, { name: far, url: 
   });
 });
 
-it('calls no object for a request that is refused for who sends it, how, or its size', async () => {
+/** The bindings, and how often something was asked of an object through them. */
+function counted(): { env: Env; calls: () => number } {
   let calls = 0;
-  const counted = <T extends object>(namespace: T): T =>
+  const counting = <T extends object>(namespace: T): T =>
     new Proxy(namespace, {
       get: (target, key) => {
         calls++;
@@ -258,13 +269,132 @@ it('calls no object for a request that is refused for who sends it, how, or its 
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-  const counting: Env = {
+  const { DIRECTOR, AGENT, INGESTER, CATALOGUE } = bindings;
+  const env: Env = {
     ...bindings,
-    DIRECTOR: counted(bindings.DIRECTOR),
-    AGENT: counted(bindings.AGENT),
-    INGESTER: counted(bindings.INGESTER),
-    CATALOGUE: counted(bindings.CATALOGUE),
+    DIRECTOR: counting(DIRECTOR),
+    AGENT: counting(AGENT),
+    INGESTER: counting(INGESTER),
+    CATALOGUE: counting(CATALOGUE),
   };
+  return { env, calls: () => calls };
+}
+
+describe('a refusal that lasts is remembered, and costs no object call', () => {
+  /** Sends as the tenant, and tells status and calls of objects; the objects forget before each request. */
+  const sender = (tenant: string, limits: string) => {
+    const { env, calls } = counted();
+    return async (points: readonly Point[]): Promise<[status: number, calls: number]> => {
+      const before = calls();
+      const { status } = await asleep(ingester(bindings, tenant, 0), () => write(tenant, points, { limits, env }));
+      return [status, calls() - before];
+    };
+  };
+  const T = Date.now();
+  const at = (s: number) => vi.useFakeTimers({ toFake: ['Date'], now: T + s * 1000 });
+
+  it('of a rate, until there is some again', async () => {
+    const send = sender('paced', 'paced: { samples_per_second: 10, samples_burst: 10 }');
+    at(0);
+    expect((await send(series(0, 60)))[0]).toBe(204);
+    const [status, calls] = await send(series(0, 60));
+    expect(status).toBe(429);
+    expect(calls).toBeGreaterThan(0);
+    at(4.9);
+    expect(await send(series(0, 60))).toEqual([429, 0]);
+    expect(await send(series(0, 1))).toEqual([429, 0]);
+    at(5.1);
+    expect((await send(series(0, 60)))[0]).toBe(204);
+    expect(await samplesIn('paced')).toBe(120);
+    // Told and counted as those that the shard refused.
+    const { counts, refusal } = services(bindings, T).told().get('paced')!;
+    expect(counts).toEqual({
+      'requests:204': 2,
+      'requests:429': 3,
+      samples_in: 120,
+      'unwritten_samples:429': 121,
+    });
+    expect(refusal).toMatchObject({ status: 429, message: expect.stringMatching(/^more than 10 samples a second/) });
+  });
+
+  it('of a digest that is behind, for five seconds', async () => {
+    const send = sender('behind', 'behind: { pending_size_limit: 1KB }');
+    at(0);
+    expect((await send(series(0, 500)))[0]).toBe(204);
+    expect((await send(series(0, 500)))[0]).toBe(503);
+    expect(await send(series(0, 500))).toEqual([503, 0]);
+    while ((await ingester(bindings, 'behind', 0).digest(T)).more) continue;
+    at(5);
+    expect((await send(series(0, 500)))[0]).toBe(204);
+  });
+
+  it('of new series, for a minute; known ones go on', async () => {
+    const limits = 'broad: { series_limit: 100 }';
+    const { env, calls } = counted();
+    const send = async (points: readonly Point[]): Promise<[number, boolean]> => {
+      const before = calls();
+      return [(await write('broad', points, { limits, env })).status, calls() > before];
+    };
+    at(0);
+    expect(await send(series(0, 95))).toEqual([204, true]);
+    expect(await send(series(90, 120))).toEqual([429, true]);
+    expect(await send(series(90, 120))).toEqual([429, false]);
+    expect(await send(series(500, 530))).toEqual([429, false]);
+    expect(await send(series(0, 95))).toEqual([204, true]);
+    at(60);
+    expect(await send(series(500, 530))).toEqual([429, true]);
+  });
+
+  it('of one shard alone: what goes to others is kept', async () => {
+    const limits = 'split: { shards: 2, series_limit: 30 }';
+    const { env, calls } = counted();
+    const of = (job: string, from: number, to: number): Point[] =>
+      Array.from({ length: to - from }, (_, i) => [`m${from + i}`, T, 1, [['job', job]]]);
+    // Jobs of either shard.
+    at(0);
+    const places = new Map<number, string>();
+    for (let i = 0; places.size < 2; i++) {
+      const decoded = decodeWrite(2, snappyUncompress(record(of(`j${i}`, 0, 1)).body, 1 << 20));
+      places.set(placeSeries(decoded, Uint8Array.of(1), 2)[0]!, `j${i}`);
+    }
+    const send = async (points: readonly Point[]) => {
+      const before = calls();
+      const response = await write('split', points, { limits, env });
+      return [response.status, response.headers.get('X-Prometheus-Remote-Write-Samples-Written'), calls() - before];
+    };
+    const [one, other] = [places.get(0)!, places.get(1)!];
+    expect((await send([...of(one, 0, 30), ...of(other, 0, 10)]))[0]).toBe(204);
+    const both = [...of(one, 0, 40), ...of(other, 0, 10)];
+    const [status, written, asked] = await send(both);
+    expect([status, written]).toEqual([429, '10']);
+    const [again, writtenAgain, askedAgain] = await send(both);
+    expect([again, writtenAgain]).toEqual([429, '10']);
+    expect(askedAgain).toBeLessThan(asked as number);
+    expect(askedAgain).toBeGreaterThan(0);
+    expect(await send(of(one, 30, 40))).toEqual([429, '0', 0]);
+  });
+
+  it('never of a replica that may have lost its lead, nor does a leader lose it by being refused', async () => {
+    const limits = 'twins: { ha: true, samples_per_second: 1, samples_burst: 10 }';
+    const send = async (replica: string, s: number): Promise<number> => {
+      at(s);
+      const labels = [
+        ['__replica__', replica],
+        ['cluster', 'c'],
+      ] as const;
+      const points = Array.from({ length: 200 }, (_, i): Point => [`m${i}`, T + s * 1000, 1, labels]);
+      return (await asleep(ingester(bindings, 'twins', 0), () => write('twins', points, { limits }))).status;
+    };
+    expect(await send('a', 0)).toBe(204);
+    const answers: number[] = [];
+    for (let s = 2; s <= 120; s += 2) answers.push(await send('a', s), await send('b', s + 1));
+    expect(new Set(answers.filter((_, i) => i % 2 === 0))).toEqual(new Set([429]));
+    expect(new Set(answers.filter((_, i) => i % 2 === 1))).toEqual(new Set([202]));
+  });
+});
+
+it('calls no object for a request that is refused for who sends it, how, or its size', async () => {
+  const { env: counting, calls } = counted();
   const limits = 'free: { body_size_limit: 1KB, uncompressed_size_limit: 2KB, sample_limit: 20 }';
   const send = async (points: readonly Point[], init: Init = {}, tenant = 'free') =>
     (await write(tenant, points, { limits, env: counting, ...init })).status;
@@ -278,22 +408,25 @@ it('calls no object for a request that is refused for who sends it, how, or its 
     await send(Array.from({ length: 40 }, () => ['m', Date.now(), 1] as const)),
     await send([['m', 1, 1]]),
   ]).toEqual([401, 403, 400, 405, 415, 413, 413, 400]);
-  expect(calls).toBe(0);
+  expect(calls()).toBe(0);
   expect(await send(series(0, 1))).toBe(204);
-  expect(calls).toBeGreaterThan(0);
+  expect(calls()).toBeGreaterThan(0);
 });
 
 it('an object that cannot digest as fast as it is sent to refuses with 503, and retries bring everything in once', async () => {
   const limits = 'slow: { pending_size_limit: 20KB }';
   const stub = ingester(bindings, 'slow', 0);
   const t0 = Date.now() - 3_600_000;
+  let nowMs = Date.now();
   const answers: number[] = [];
   for (let i = 0; i < 12; i++) {
     for (;;) {
       const response = await write('slow', series(0, 500, t0 + i * 15_000), { limits });
       answers.push(response.status);
       if (response.status === 204) break;
-      expect(Number(response.headers.get('Retry-After'))).toBeGreaterThanOrEqual(5);
+      const retryAfterS = Number(response.headers.get('Retry-After'));
+      expect(retryAfterS).toBeGreaterThanOrEqual(5);
+      vi.useFakeTimers({ toFake: ['Date'], now: (nowMs += retryAfterS * 1000) });
       // The sender waits; meanwhile the alarm, which the refusal has brought forward, digests.
       await runDurableObjectAlarm(stub);
     }

@@ -1,6 +1,6 @@
 import { createExecutionContext, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { bucketOf } from '../../durable/bucket.ts';
 import { clock, tokens } from '../../durable/doors.ts';
 import { catalogue, director, type Env, ingester, tenants } from '../../durable/env.ts';
@@ -286,8 +286,10 @@ it('a shard that takes nothing makes the request come again; then it is stored w
   const written = Number(refused.headers.get('X-Prometheus-Remote-Write-Samples-Written'));
   expect(written).toBe(TARGETS - parts[1]!.samples);
   expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThanOrEqual(1);
-  // It slept: its bucket is full again.
+  // What it took on credit is paid for, and it remembers that asleep.
+  vi.useFakeTimers({ toFake: ['Date'], now: now + MINUTE });
   const again = await asleep(busy, () => write('partly', limits, request(now, 1)));
+  vi.useRealTimers();
   expect(again.status).toBe(204);
   let samples = 0;
   for (let i = 0; i < 3; i++) {

@@ -187,6 +187,19 @@ describe('the gate', () => {
     expect(refusals).toBeLessThan(2000);
   });
 
+  it('goes on with what was left of the rate when it has lost its memory', () => {
+    const slow = limits({ samplesPerS: 100, samplesBurst: 500 });
+    const before = new Gate(() => 0);
+    expect(before.admit(NOW, 1500, null, slow, EMPTY)).toBeNull();
+    const gate = new Gate(() => 0);
+    gate.restore(before.bucket());
+    expect(gate.admit(NOW + 9000, 1, null, slow, EMPTY)).toMatchObject({ status: 429, retryAfterS: 1 });
+    expect(gate.admit(NOW + 10_010, 1, null, slow, EMPTY)).toBeNull();
+    // Without a rate nothing is left to remember.
+    expect(gate.admit(NOW + 10_010, 1, null, limits({}), EMPTY)).toBeNull();
+    expect(gate.bucket()).toBeNull();
+  });
+
   it('spreads those who come back', () => {
     const waits = [0, 0.25, 0.5, 0.75, 0.999].map((random) => {
       const gate = new Gate(() => random);
@@ -201,7 +214,7 @@ describe('the gate', () => {
     const few = limits({ seriesMax: 100 });
     expect(gate.admit(NOW, 100, hashesOf(0, 100), few, EMPTY)).toBeNull();
     expect(gate.activeSeries()).toBe(100);
-    expect(gate.admit(NOW, 2, hashesOf(99, 101), few, EMPTY)).toEqual({
+    expect(gate.admit(NOW, 2, hashesOf(99, 101), few, EMPTY)).toMatchObject({
       ok: false,
       status: 429,
       retryAfterS: 60,

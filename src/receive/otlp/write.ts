@@ -12,7 +12,7 @@ import { Writer } from '../../encoding/protobuf-writer.ts';
 import { NoRoomError, readBody, readStream, type TakeRoom } from '../../model/body.ts';
 import { acceptMessage } from '../accept.ts';
 import type { Held } from '../room.ts';
-import { append, followed, noRoom, placed, type WriteDeps } from '../write.ts';
+import { append, followed, noRoom, placed, unreached, type WriteDeps } from '../write.ts';
 import { decodeOtlpJson, JSON_BYTES_MAX } from './json.ts';
 import { type ResourceMetrics, TooManyObjectsError } from './model.ts';
 import { decodeOtlp } from './protobuf.ts';
@@ -119,7 +119,7 @@ async function write(request: Request, type: Type | null, tenant: string, deps: 
     const accepted = await placed(tenant, deps, (shards) =>
       acceptMessage(2, built.message, limits, nowMs, { ...deps, shards }),
     );
-    if (accepted instanceof Error) return refuse('unreached', 503, String(accepted), { 'Retry-After': '5' });
+    if (accepted instanceof Error) return unreached(accepted, deps);
     if (accepted.ok === 'other replica') {
       followed(accepted, deps);
       // OTLP has one status for "all is well".
