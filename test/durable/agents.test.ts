@@ -4,29 +4,24 @@
  * dead until the end; and of the steps of moving two of five are lost, or their answers. Nothing may be lost, doubled or out of order, and no marker false or missing.
  */
 
-import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Env } from '../../durable/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
 import { inOrder } from '../../src/forward/in-order.ts';
 import { Connections } from '../../src/scrape/reach/connections.ts';
 import { agentAt, agentOf, ALONE, changed, type Placement } from '../../src/scrape/placement/placement.ts';
-import { type AgentDoor, RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
+import { RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
 import { takeover } from '../../src/scrape/placement/takeover.ts';
 import type { Target } from '../../src/scrape/target.ts';
 import { Rng } from '../encoding/damage.ts';
 import { SimClock } from '../sim/clock.ts';
 import { asleep } from './asleep.ts';
 import { type PlainSample, samplesOf } from './log-reader.ts';
+import { bindings, configOf, doorsOf, forgetful, page, T0 } from './simulated.ts';
 
-/** In the future, so that no alarm fires by itself during the test. */
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
 const MINUTE = 60_000;
 const INTERVAL = 15_000;
 const LANES = 2;
 const REMOTES = ['live', 'dead'];
-const bindings = env as unknown as Env;
 
 const PLACEMENTS: readonly { atMs: number; placement: Placement }[] = (() => {
   const three = changed(ALONE, 3, T0 + 30_000);
@@ -56,11 +51,7 @@ scrape_configs:
     scrape_timeout: 10s
     static_configs: [{ targets: [${Array.from({ length: hosts }, (_, i) => `h${i}:1`).join(', ')}] }]
 `;
-const targetsWith = (hosts: number): readonly Target[] => {
-  const loaded = loadConfig(config(hosts));
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  return targetsOf(loaded.config);
-};
+const targetsWith = (hosts: number): readonly Target[] => targetsOf(configOf(config(hosts)));
 const numberOf = (text: string): number => Number(/h(\d+)/.exec(text)![1]);
 
 /** Series b of a host is not there between these moments, around the changes. */
@@ -71,7 +62,7 @@ const latencyMs = (host: number): number => (host >= 20 && host < 25 ? 8_900 : 2
 const clock = new SimClock(T0);
 /** What each remote got, in its order. */
 const got = new Map(REMOTES.map((remote): [string, PlainSample[]] => [remote, []]));
-const warnings: string[] = [];
+let warnings: readonly string[] = [];
 const refused: Record<string, number>[] = [];
 const empties: boolean[] = [];
 let behind = 0;
@@ -154,8 +145,10 @@ beforeAll(async () => {
     if (host === HANGS) return await new Promise(() => undefined);
     await clock.sleepUntil(nowMs + latencyMs(host));
     const b = nowMs >= goesMs(host) && nowMs < comesMs(host) ? '' : 'b 2\n';
-    return new Response(`a 1\n${b}`, { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+    return page(`a 1\n${b}`);
   };
+  const { doors, warnings: warned } = doorsOf(clock, fetch);
+  warnings = warned;
   const rounds: Promise<unknown>[] = [];
   for (let minute = 0; minute * MINUTE < END_MS; minute++) {
     await clock.advanceTo(T0 + minute * MINUTE);
@@ -170,11 +163,6 @@ beforeAll(async () => {
       const connections = new Connections(clock);
       for (let index = lane; index < Math.max(placement.count, placement.before); index += LANES) {
         if (index >= placement.count && nowMs >= placement.fromMs) continue;
-        const door: AgentDoor = {
-          takeBaton: (...args) => call(index, async () => await stub(index).takeBaton(...args)),
-          retarget: (...args) => call(index, async () => await stub(index).retarget(...args)),
-          append: (...args) => call(index, async () => await stub(index).append(...args)),
-        };
         const own = targets.filter(
           ({ key }) => agentAt(placement, key, nowMs) === index || agentOf(key, placement.count) === index,
         );
@@ -199,17 +187,7 @@ beforeAll(async () => {
             }),
           ),
         };
-        const doors = {
-          clock,
-          network: fetch,
-          route: () => fetch,
-          connections,
-          tokens: new Map(),
-          userAgent: 'sim',
-          bodyBytesMax: 1e6,
-          warn: (message: string) => warnings.push(message),
-        };
-        rounds.push(scrapeRound(plan, door, doors));
+        rounds.push(scrapeRound(plan, forgetful(stub(index), clock), { ...doors, connections }));
       }
     }
     await forward('live');

@@ -3,19 +3,15 @@
  * reason that people can read, every slot of the good ones is in the log, and nothing is said of the agent.
  */
 
-import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AgentReport } from '../../durable/agent.ts';
-import type { Env } from '../../durable/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
-import { type AgentDoor, scrapeRound } from '../../src/scrape/round.ts';
+import { scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
 import { encodeFamilies } from '../scrape/exposition/metric-family.ts';
-import { asleep } from './asleep.ts';
-import { type PlainSample, samplesOf } from './log-reader.ts';
+import type { PlainSample } from './log-reader.ts';
+import { bindings, configOf, doorsOf, drained, forgetful, T0 } from './simulated.ts';
 
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
 const MINUTES = 2;
 const LIMIT = 300_000;
 const GOOD = '# TYPE a counter\na{b="c"} 1\na{b="d"} 2\n';
@@ -87,11 +83,11 @@ const BAD: Readonly<
 };
 let samples: PlainSample[] = [];
 let report: AgentReport;
-const warnings: string[] = [];
+let warnings: readonly string[] = [];
 const keys = new Map<string, string>();
 
 beforeAll(async () => {
-  const loaded = loadConfig(`
+  const config = configOf(`
 scrape_configs:
   - job_name: any
     scrape_interval: 15s
@@ -99,53 +95,23 @@ scrape_configs:
     static_configs: [{ targets: [${[...Object.keys(BAD), 'good-1', 'good-2', 'twice'].join()}] }]
 remote_write: [{ url: 'http://sink/' }]
 `);
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const targets = targetsOf(loaded.config);
+  const targets = targetsOf(config);
   for (const { key, url } of targets) keys.set(new URL(url).hostname, key);
-  const stub = (env as unknown as Env).AGENT.getByName('bad-targets');
-  const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
-  const agent: AgentDoor = {
-    takeBaton: (...args) => call(async () => await stub.takeBaton(...args)),
-    retarget: (...args) => call(async () => await stub.retarget(...args)),
-    append: (...args) => call(async () => await stub.append(...args)),
-  };
+  const stub = bindings.AGENT.getByName('bad-targets');
   const fetch = async (request: Request): Promise<Response> => {
     const name = new URL(request.url).hostname;
     if (name === 'twice') return says('a 1\na 2\n');
     return await (BAD[name]?.[0](request) ?? says(GOOD));
   };
-  const doors = {
-    clock,
-    network: fetch,
-    route: () => fetch,
-    tokens: new Map(),
-    userAgent: 'test',
-    bodyBytesMax: 1e6,
-    warn: (message: string) => warnings.push(message),
-  };
+  const { doors, warnings: warned } = doorsOf(clock, fetch);
+  warnings = warned;
   const plan = { runMs: MINUTES * 60_000, configVersion: 1, external: [], targets, remotes: ['sink'] };
-  const round = scrapeRound(plan, agent, doors);
+  const round = scrapeRound(plan, forgetful(stub, clock), doors);
   await clock.advanceTo(T0 + (MINUTES + 1) * 60_000);
   await round;
-  const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
-  const { records } = await logOf(stub, epoch);
-  samples = records.flatMap((record) => samplesOf(record));
+  samples = await drained(stub, clock.now());
   report = await stub.report(clock.now());
 }, 120_000);
-
-async function logOf(
-  stub: ReturnType<Env['AGENT']['getByName']>,
-  epoch: number,
-): Promise<{ records: { schema: 1 | 2; body: Uint8Array }[] }> {
-  const records: { schema: 1 | 2; body: Uint8Array }[] = [];
-  for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
-    if (next.kind !== 'records') return { records };
-    records.push(...next.batch.records);
-    const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
-  }
-}
 
 const of = (instance: string, name: string): PlainSample[] =>
   samples.filter(({ labels }) => labels['instance'] === instance && labels['__name__'] === name);

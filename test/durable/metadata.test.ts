@@ -1,10 +1,7 @@
-import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
-import type { Env } from '../../durable/env.ts';
 import { resultOf } from '../scrape/page/results.ts';
 import { asleep } from './asleep.ts';
-
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
+import { bindings, T0 } from './simulated.ts';
 
 const page = {
   labels: [{ name: 'job', value: 'j' }],
@@ -16,7 +13,7 @@ const page = {
 } as const;
 
 it('what targets say of their metrics outlives the memory of the agent, and a failed scrape', async () => {
-  const stub = (env as unknown as Env).AGENT.getByName('metadata');
+  const stub = bindings.AGENT.getByName('metadata');
   const { epoch } = await stub.takeBaton(T0, { configVersion: 1, targets: ['a', 'b', 'never'], remotes: [] });
   const append = (key: string, slotMs: number, body: string | null): Promise<unknown> =>
     asleep(stub, async () =>

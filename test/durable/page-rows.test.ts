@@ -1,16 +1,12 @@
 /** What a large target costs an agent that sleeps before every call: rows, by the counter that the platform bills by, and records. */
 
-import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
-import type { Env } from '../../durable/env.ts';
 import type { Scraped } from '../../src/scrape/round.ts';
 import { exposition } from '../bench/exposition.ts';
 import { asleep } from './asleep.ts';
+import { bindings, T0 } from './simulated.ts';
 
-/** In the future, so that no alarm fires by itself during the test. */
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
 const SERIES = 10_000;
-const bindings = env as unknown as Env;
 
 function scraped(scrape: number, churn: number): Scraped {
   const slotMs = T0 + scrape * 15_000;

@@ -1,18 +1,12 @@
-import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
-import type { Env } from '../../durable/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { resolveTargets } from '../../src/discovery/targets.ts';
 import { NOTHING_DISCOVERED } from '../../src/discovery/group.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
 import { WriteRelabeler } from '../../src/forward/relabel.ts';
-import { type AgentDoor, scrapeRound } from '../../src/scrape/round.ts';
+import { scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
-import { asleep } from './asleep.ts';
 import { samplesOf } from './log-reader.ts';
-
-/** In the future, so that no alarm fires by itself during the test. */
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
+import { bindings, configOf, doorsOf, forgetful, page, T0 } from './simulated.ts';
 
 const CONFIG = `
 global:
@@ -35,36 +29,17 @@ remote_write:
 `;
 
 it('all three kinds of relabelling, in the runtime, with the agent asleep before every call', async () => {
-  const loaded = loadConfig(CONFIG);
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const { config } = loaded;
+  const config = configOf(CONFIG);
   const { targets, dropped } = resolveTargets(config, NOTHING_DISCOVERED);
   expect([targets.length, dropped.length]).toEqual([2, 1]);
 
   const clock = new SimClock(T0);
-  const stub = (env as unknown as Env).AGENT.getByName('relabel');
-  const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
-  const agent: AgentDoor = {
-    takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
-    retarget: async (...args) => await stub.retarget(...args),
-    append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),
-  };
-  const fetch = (): Promise<Response> =>
-    Promise.resolve(
-      new Response('go_x 1\nhttp_total{code="200"} 2\n', { headers: { 'Content-Type': 'text/plain; version=0.0.4' } }),
-    );
+  const stub = bindings.AGENT.getByName('relabel');
+  const fetch = (): Promise<Response> => Promise.resolve(page('go_x 1\nhttp_total{code="200"} 2\n'));
   const round = scrapeRound(
     { runMs: 60_000, configVersion: 1, external: config.externalLabels, targets, remotes: ['sink'] },
-    agent,
-    {
-      clock,
-      network: fetch,
-      route: () => fetch,
-      tokens: new Map(),
-      userAgent: 'sim',
-      bodyBytesMax: 1e6,
-      warn: () => undefined,
-    },
+    forgetful(stub, clock),
+    doorsOf(clock, fetch).doors,
   );
   await clock.advanceTo(T0 + 90_000);
   await round;

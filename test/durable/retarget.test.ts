@@ -1,20 +1,13 @@
-import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
-import type { Env } from '../../durable/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { labelsOf } from '../../src/discovery/group.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
-import { type AgentDoor, scrapeRound } from '../../src/scrape/round.ts';
+import { scrapeRound } from '../../src/scrape/round.ts';
 import type { Target } from '../../src/scrape/target.ts';
 import { SimClock } from '../sim/clock.ts';
-import { asleep } from './asleep.ts';
-import { type PlainSample, samplesOf } from './log-reader.ts';
+import type { PlainSample } from './log-reader.ts';
+import { bindings, configOf, doorsOf, drained, forgetful, page, T0 } from './simulated.ts';
 
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
-const bindings = env as unknown as Env;
-const loaded = loadConfig('scrape_configs: [{ job_name: j, scrape_interval: 5s, scrape_timeout: 5s }]');
-if (!loaded.ok) throw new Error('the configuration of this test is wrong');
-const { config } = loaded;
+const config = configOf('scrape_configs: [{ job_name: j, scrape_interval: 5s, scrape_timeout: 5s }]');
 
 const targets = (...hosts: string[]): readonly Target[] =>
   targetsOf(
@@ -26,27 +19,14 @@ const targets = (...hosts: string[]): readonly Target[] =>
 async function run(name: string, first: readonly Target[], changes: readonly [atMs: number, now: readonly Target[]][]) {
   const clock = new SimClock(T0);
   const stub = bindings.AGENT.getByName(name);
-  const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
-  const agent: AgentDoor = {
-    takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
-    retarget: (...args) => call(async () => await stub.retarget(...args)),
-    append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),
-  };
+  const agent = forgetful(stub, clock);
   const fetch = async (): Promise<Response> => {
     await clock.sleepUntil(clock.now() + 900);
-    return new Response('metric 1\n', { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+    return page('metric 1\n');
   };
   let changed: (now: readonly Target[]) => void = () => undefined;
   const plan = { runMs: 120_000, configVersion: 1, external: [], targets: first, remotes: ['sink'] };
-  const doors = {
-    clock,
-    network: fetch,
-    route: () => fetch,
-    tokens: new Map(),
-    userAgent: 'sim',
-    bodyBytesMax: 1e6,
-    warn: () => undefined,
-  };
+  const { doors } = doorsOf(clock, fetch);
   const round = scrapeRound({ ...plan, listen: (listener) => (changed = listener) }, agent, doors);
   for (const [atMs, now] of changes) {
     await clock.advanceTo(T0 + atMs);
@@ -58,15 +38,7 @@ async function run(name: string, first: readonly Target[], changes: readonly [at
   const last = (changes.at(-1)?.[1] ?? first).map((target) => target.key);
   await agent.takeBaton(clock.now(), { configVersion: 1, targets: last, remotes: ['sink'] });
 
-  const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
-  const samples: PlainSample[] = [];
-  for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
-    if (next.kind !== 'records') break;
-    for (const record of next.batch.records) samples.push(...samplesOf(record));
-    const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
-  }
+  const samples = await drained(stub, clock.now());
   const of = (host: string) =>
     samples.filter((s) => s.labels['__name__'] === 'metric' && s.labels['instance'] === host).sort((a, b) => a.t - b.t);
   return { of, refused: (await stub.report(clock.now())).scrapesRefused };

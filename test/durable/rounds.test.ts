@@ -1,27 +1,9 @@
-import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
-import type { Agent } from '../../durable/agent.ts';
-import type { Env } from '../../durable/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
-import { type AgentDoor, RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
+import { RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
 import { SimClock } from '../sim/clock.ts';
-import { asleep } from './asleep.ts';
-import { type PlainSample, samplesOf } from './log-reader.ts';
-
-/** In the future, so that no alarm fires by itself during the test. */
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
-const bindings = env as unknown as Env;
-
-/** The agent, asleep before every call: nothing that it does may depend on its memory. */
-function forgetful(stub: DurableObjectStub<Agent>, clock: SimClock): AgentDoor {
-  const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
-  return {
-    takeBaton: (nowMs, plan) => call(async () => await stub.takeBaton(nowMs, plan)),
-    retarget: (nowMs, epoch, version, targets) => call(async () => await stub.retarget(nowMs, epoch, version, targets)),
-    append: (nowMs, epoch, external, scrapes) => call(async () => await stub.append(nowMs, epoch, external, scrapes)),
-  };
-}
+import type { PlainSample } from './log-reader.ts';
+import { bindings, configOf, doorsOf, drained, forgetful, page, T0 } from './simulated.ts';
 
 interface World {
   readonly name: string;
@@ -43,7 +25,7 @@ async function simulate(world: World): Promise<{
 }> {
   const clock = new SimClock(T0);
   const stub = bindings.AGENT.getByName(world.name);
-  const loaded = loadConfig(`
+  const config = configOf(`
 scrape_configs:
   - job_name: sim
     scrape_interval: ${world.interval}
@@ -51,22 +33,12 @@ scrape_configs:
     static_configs: [{ targets: ['a:1', 'b:1', 'c:1', 'd:1'] }]
 remote_write: [{ url: 'http://sink/' }]
 `);
-  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const targets = targetsOf(loaded.config);
+  const targets = targetsOf(config);
   const fetch = async (): Promise<Response> => {
     await clock.sleepUntil(clock.now() + (world.latencyMs ?? 20));
-    return new Response('metric 1\n', { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+    return page('metric 1\n');
   };
-  const warnings: string[] = [];
-  const doors = {
-    clock,
-    network: fetch,
-    route: () => fetch,
-    tokens: new Map(),
-    userAgent: 'sim',
-    bodyBytesMax: 1e6,
-    warn: (message: string) => warnings.push(message),
-  };
+  const { doors, warnings } = doorsOf(clock, fetch);
   const plan = { runMs: RUN_MS, configVersion: 1, external: [], targets, remotes: ['sink'] };
   const agent = forgetful(stub, clock);
   const rounds: Promise<unknown>[] = [];
@@ -78,15 +50,7 @@ remote_write: [{ url: 'http://sink/' }]
   await Promise.all(rounds);
   expect(warnings).toEqual([]);
 
-  const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: 1, remotes: ['sink'] });
-  const samples: PlainSample[] = [];
-  for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
-    if (next.kind !== 'records') break;
-    for (const record of next.batch.records) samples.push(...samplesOf(record));
-    const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
-  }
+  const samples = await drained(stub, clock.now());
   const report = await stub.report(clock.now());
   expect(report.remotes[0]).toMatchObject({ samplesPending: 0, samplesDropped: {}, samplesSent: samples.length });
   return {

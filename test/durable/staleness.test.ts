@@ -3,22 +3,15 @@
  * been stored. One simulated world, with a configuration that changes twice.
  */
 
-import { env } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Agent } from '../../durable/agent.ts';
-import type { Env } from '../../durable/env.ts';
-import { loadConfig } from '../../src/config/load.ts';
 import { targetsOf } from '../../src/discovery/targets.ts';
-import { type AgentDoor, RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
+import { RUN_MS, scrapeRound } from '../../src/scrape/round.ts';
 import type { Target } from '../../src/scrape/target.ts';
 import { SimClock } from '../sim/clock.ts';
-import { asleep } from './asleep.ts';
-import { type PlainSample, samplesOf } from './log-reader.ts';
+import type { PlainSample } from './log-reader.ts';
+import { bindings, configOf, doorsOf, drained, forgetful, page, T0 } from './simulated.ts';
 
-/** In the future, so that no alarm fires by itself during the test. */
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
 const INTERVAL = 15_000;
-const bindings = env as unknown as Env;
 
 const VERSIONS = [
   { atMs: 0, targets: ['steady', 'vanish', 'fails', 'stamped', 'gone', 'back', 'moves'], zone: 'old' },
@@ -44,7 +37,7 @@ function answer(name: string, atMs: number, nowMs: number): Response {
   if (name === 'fails' && atMs >= 40_000 && atMs < 90_000) return new Response('no', { status: 503 });
   const often = name === 'vanish' && atMs >= 40_000 && atMs < 90_000 ? '' : 'b 2\n';
   const body = name === 'stamped' ? (atMs < 40_000 ? `a 1\nb 2 ${nowMs - 500}\n` : 'a 1\n') : `a 1\n${often}`;
-  return new Response(body, { headers: { 'Content-Type': 'text/plain; version=0.0.4' } });
+  return page(body);
 }
 
 let samples: PlainSample[] = [];
@@ -53,32 +46,16 @@ const byName = new Map<string, Target>();
 beforeAll(async () => {
   const clock = new SimClock(T0);
   const stub = bindings.AGENT.getByName('staleness');
-  const call = <T>(work: () => Promise<T>): Promise<T> => clock.track(() => asleep(stub, work));
-  const agent: AgentDoor = {
-    takeBaton: (nowMs, plan) => call(async () => await (stub as DurableObjectStub<Agent>).takeBaton(nowMs, plan)),
-    retarget: async (...args) => await stub.retarget(...args),
-    append: (...flush) => call(async () => await stub.append(...flush)),
-  };
+  const agent = forgetful(stub, clock);
   const fetch = async (request: Request): Promise<Response> => {
     const answered = answer(new URL(request.url).hostname, clock.now() - T0, clock.now());
     await clock.sleepUntil(clock.now() + 20);
     return answered;
   };
-  const warnings: string[] = [];
-  const doors = {
-    clock,
-    network: fetch,
-    route: () => fetch,
-    tokens: new Map(),
-    userAgent: 'sim',
-    bodyBytesMax: 1e6,
-    warn: (message: string) => warnings.push(message),
-  };
+  const { doors, warnings } = doorsOf(clock, fetch);
   const rounds: Promise<unknown>[] = [];
   for (const [i, version] of VERSIONS.entries()) {
-    const loaded = loadConfig(config(version));
-    if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-    const targets = targetsOf(loaded.config);
+    const targets = targetsOf(configOf(config(version)));
     for (const target of targets) byName.set(`${new URL(target.url).hostname} ${version.zone}`, target);
     await clock.advanceTo(T0 + version.atMs);
     const plan = { runMs: RUN_MS, configVersion: i + 1, external: [], targets, remotes: ['sink'] };
@@ -88,15 +65,7 @@ beforeAll(async () => {
   await Promise.all(rounds);
   expect(warnings).toEqual([]);
 
-  const { epoch } = await stub.takeForwardBaton(clock.now(), { configVersion: VERSIONS.length, remotes: ['sink'] });
-  for (;;) {
-    const next = await stub.next(clock.now(), epoch, 'sink', 0, null);
-    if (next.kind !== 'records') break;
-    for (const record of next.batch.records) samples.push(...samplesOf(record));
-    const sent = next.batch.records.reduce((sum, record) => sum + record.samples, 0);
-    await stub.acknowledge(clock.now(), epoch, 'sink', next.cursor, next.batch.upTo, { sent }, false);
-  }
-  samples = samples.filter(({ t }) => t < T0 + END_MS);
+  samples = (await drained(stub, clock.now())).filter(({ t }) => t < T0 + END_MS);
 }, 60_000);
 
 const of = (instance: string, name: string, zone?: string): PlainSample[] =>

@@ -1,15 +1,10 @@
 /** Zeros where series began, of an agent that sleeps before every call: what decides on them must have been stored. */
 
-import { env } from 'cloudflare:workers';
 import { expect, it } from 'vitest';
-import type { Env } from '../../durable/env.ts';
 import type { Scraped } from '../../src/scrape/round.ts';
 import { asleep } from './asleep.ts';
 import { samplesOf } from './log-reader.ts';
-
-/** In the future, so that no alarm fires by itself during the test. */
-const T0 = Date.UTC(2036, 10, 22, 12, 0, 0);
-const bindings = env as unknown as Env;
+import { bindings, T0 } from './simulated.ts';
 
 /** A counter that began at `startMs`, ms after T0. */
 function scraped(atMs: number, value: number, startMs: number): Scraped {
