@@ -7,13 +7,13 @@ import { COMMANDS } from './commands.ts';
 import { Failure, UsageError } from './failure.ts';
 import { runWatchdog, WATCHDOG_COMMAND } from './watchdog.ts';
 
-/** What miniflare and wrangler need. npm scripts and `npx narthex` use the Node of `node_modules`, whatever else there is. */
+/** What miniflare and wrangler need. npm scripts and `npx narthex` run on the Node of `node_modules`, so that the machine's may be older. */
 const NODE_MAJOR_MIN = 22;
 
 async function main(argv: readonly string[]): Promise<number> {
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
     throw new Failure(
-      `narthex needs Node ${NODE_MAJOR_MIN} or later, this is ${process.version}: \`npx narthex\` brings its own`,
+      `narthex runs on Node ${NODE_MAJOR_MIN} or later, and this is ${process.version}: use \`npx narthex\` or \`npm start\`, which run on the Node that \`npm ci\` installs`,
     );
   }
   if (argv[0] === WATCHDOG_COMMAND) {
