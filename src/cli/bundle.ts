@@ -4,7 +4,7 @@ import type { BuildFailure } from 'esbuild';
 import { builtinModules } from 'node:module';
 import { Failure } from './failure.ts';
 
-export async function bundleWorker(entry: string): Promise<string> {
+export async function bundleWorker(entry: string, keepNames: boolean): Promise<string> {
   const { build, formatMessages, stop } = await import('esbuild');
   try {
     const result = await build({
@@ -18,7 +18,7 @@ export async function bundleWorker(entry: string): Promise<string> {
       external: ['cloudflare:*', 'node:*', ...builtinModules],
       loader: { '.yml': 'text' },
       define: { 'process.env.NODE_ENV': '"production"' },
-      keepNames: true,
+      keepNames,
       logLevel: 'silent',
     });
     return result.outputFiles[0]!.text;

@@ -14,6 +14,8 @@ export interface Deployment {
   readonly name: string;
   /** The worker's entry, absolute. */
   readonly main: string;
+  /** Whether every function and class is given its name anew when it is made; wrangler does so unless it is told not to. */
+  readonly keepNames: boolean;
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
   readonly crons: readonly Cron[];
@@ -39,6 +41,7 @@ const IGNORED_TOO = ['routes', 'route', 'logpush', 'upload_source_maps', 'minify
 const READ = [
   'name',
   'main',
+  'keep_names',
   'compatibility_date',
   'compatibility_flags',
   'triggers',
@@ -51,6 +54,7 @@ const KNOWN = new Set([...IGNORED, ...IGNORED_TOO, ...ABSENT, ...READ]);
 interface WranglerToml {
   name: string;
   main: string;
+  keep_names?: boolean;
   compatibility_date: string | Date;
   compatibility_flags?: string[];
   triggers?: { crons?: string[] };
@@ -80,6 +84,7 @@ function deployment(root: string, parsed: Record<string, unknown>): Deployment {
   const read = {
     name: toml.name,
     main: join(root, toml.main),
+    keepNames: toml.keep_names ?? true,
     compatibilityDate: String(toml.compatibility_date),
     compatibilityFlags: toml.compatibility_flags ?? [],
     crons: (toml.triggers?.crons ?? []).map(parseCron),

@@ -88,7 +88,7 @@ export class Session {
 
   async #serve(config: CheckedConfig | null): Promise<'serving'> {
     const deployment = readDeployment(workerRoot());
-    const script = await bundleWorker(deployment.main);
+    const script = await bundleWorker(deployment.main, deployment.keepNames);
     this.#useOwnTmp();
     const runtime = await startRuntime({
       deployment,

@@ -24,6 +24,7 @@ describe('wrangler.toml', () => {
     const deployment = readDeployment(ROOT);
     expect(deployment.name).toBe('narthex');
     expect(deployment.main).toBe(join(ROOT, 'src/worker.ts'));
+    expect(deployment.keepNames).toBe(false);
     expect(deployment.compatibilityDate >= '2026-10-01').toBe(true);
     expect(deployment.compatibilityFlags).toContain('nodejs_compat');
     expect(deployment.buckets).toEqual([{ binding: 'BUCKET', name: 'narthex' }]);
@@ -38,7 +39,7 @@ describe('wrangler.toml', () => {
   });
 
   test('needs little', () => {
-    expect(read(MINIMAL)).toMatchObject({ crons: [], buckets: [], objects: [], vars: {} });
+    expect(read(MINIMAL)).toMatchObject({ keepNames: true, crons: [], buckets: [], objects: [], vars: {} });
   });
 
   test.each([
