@@ -113,7 +113,7 @@ export class Digest {
     this.#table.decode(schema, message, decoded);
     if (decoded.histogramCount > 0) this.#addMixed(decoded);
     else this.#addFloats(decoded);
-    this.#said.add(decoded, this.#table.ids);
+    this.#said.add(decoded, this.#table);
     this.#exemplars.add(decoded);
   }
 

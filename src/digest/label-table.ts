@@ -7,10 +7,17 @@
 
 import { compareBytes, Interner } from '../block/intern.ts';
 import { readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
+import { METRIC_NAME } from '../model/labels.ts';
 
 /** Tags of the two fields of a 1.0 label. */
 const NAME = 0x0a;
 const VALUE = 0x12;
+
+/** A label with the name `__name__`, up to its value's length. */
+const METRIC = Uint8Array.from(`\n${String.fromCharCode(METRIC_NAME.length)}${METRIC_NAME}\u0012`, (char) =>
+  char.charCodeAt(0),
+);
+const TEXT = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 export class LabelTable {
   readonly #texts = new Interner();
@@ -124,6 +131,18 @@ export class LabelTable {
 
   hasValue(id: number): boolean {
     return this.#valueStart(id) < this.#texts.end(id);
+  }
+
+  isMetricName(id: number): boolean {
+    const { bytes } = this.#texts;
+    const start = this.#texts.start(id);
+    if (this.#texts.end(id) - start <= METRIC.length) return false;
+    for (let i = 0; i < METRIC.length; i++) if (bytes[start + i] !== METRIC[i]) return false;
+    return true;
+  }
+
+  value(id: number): string {
+    return TEXT.decode(this.#texts.bytes.subarray(this.#valueStart(id), this.#texts.end(id)));
   }
 
   /** Bytes of the label in label bytes (src/model/label-bytes.ts): all but the two tags. */

@@ -11,7 +11,10 @@ import { families1, familyName, nameLabel, textOf } from '../encoding/remote-wri
 import type { Blobs } from '../log/table.ts';
 import { type FamilyMetadata, metricType } from '../model/metadata.ts';
 import { FAMILIES_MAX } from '../receive/limits.ts';
+import type { SeriesTable } from './series.ts';
 import { TupleInterner } from './tuples.ts';
+
+const NOWHERE = 0xffffffff;
 
 /** As it is stored, of a shard, and of one. */
 const BYTES_MAX = 2_000_000;
@@ -25,12 +28,13 @@ const FORGET_DAYS = 7;
 /** What is said in a batch, each thing once. */
 export class Said {
   readonly #texts = new Interner();
+  /** Metric name (its label), type, help, unit. */
   readonly #tuples = new TupleInterner(0);
   readonly #tuple = new Uint32Array(4);
   /** By series: the tuple that was said with it last, from 1 on. Comparing with that is cheaper than hashes. */
   #saidOf = new Uint32Array(1024);
-  /** Of the message at hand, by the symbol of a metric's name: the series that said something of it last, from 1 on. */
-  #saidBy = new Uint32Array(1024);
+  /** Of the message at hand, by symbol: its text. A text is looked at once a message. */
+  #textOf = new Uint32Array(1024);
   readonly #families = new Map<string, FamilyMetadata>();
   /** Families beyond the bounds. */
   leftOut = 0;
@@ -39,9 +43,9 @@ export class Said {
     return [...this.#families.values()];
   }
 
-  /** `ids` tell series of several messages apart, where they have samples. */
-  add(decoded: Decoded, ids: Uint32Array): void {
-    if (decoded.schema === 2) this.#series(decoded, ids);
+  /** `table` has decoded the message. */
+  add(decoded: Decoded, table: SeriesTable): void {
+    if (decoded.schema === 2) this.#series(decoded, table);
     else if (decoded.metadataCount > 0) this.#beside(decoded);
   }
 
@@ -50,66 +54,76 @@ export class Said {
     this.leftOut += Math.max(0, decoded.metadataCount - FAMILIES_MAX);
   }
 
-  /** Most series say what one before them in the message said of the same metric: that is not looked up again. */
-  #series(decoded: Decoded, ids: Uint32Array): void {
-    const { metadataType, helpRef, unitRef, nameRef, valueRef, labelEnd, bad, symbolCount } = decoded;
-    if (symbolCount > this.#saidBy.length) this.#saidBy = new Uint32Array(2 * symbolCount);
-    const saidBy = this.#saidBy.fill(0, 0, symbolCount);
-    // The reference of `__name__`: mostly one in a message.
-    let known = -1;
-    for (let s = 0, label = 0; s < decoded.seriesCount; s++) {
-      const end = labelEnd[s]!;
-      const type = metadataType[s]!;
-      const help = helpRef[s]!;
-      const unit = unitRef[s]!;
-      if ((type !== 0 || help !== 0 || unit !== 0) && bad[s] === 0) {
-        let at = label;
-        while (at < end && nameRef[at] !== known) at++;
-        if (at === end) at = nameLabel(decoded, s);
-        if (at >= 0) {
-          known = nameRef[at]!;
-          const name = valueRef[at]!;
-          const before = saidBy[name]! - 1;
-          if (before < 0 || metadataType[before] !== type || helpRef[before] !== help || unitRef[before] !== unit) {
-            saidBy[name] = s + 1;
-            this.#symbols(decoded, ids[s] ?? 0, name, type, help, unit);
-          }
-        }
-      }
-      label = end;
-    }
-  }
-
-  #symbols(decoded: Decoded, series: number, name: number, type: number, help: number, unit: number): void {
-    const { message, symbolStart, symbolEnd } = decoded;
-    const last = this.#saidOf[series] ?? 0;
-    if (last > 0 && this.#isTuple(last - 1, decoded, name, type, help, unit)) return;
-    const id = (ref: number): number => this.#texts.intern(message, symbolStart[ref]!, symbolEnd[ref]!);
-    const tuple = this.#tuple;
-    tuple[0] = id(name);
-    tuple[1] = type;
-    tuple[2] = id(help);
-    tuple[3] = id(unit);
-    const before = this.#tuples.count;
-    const said = this.#tuples.intern(tuple, 4);
-    if (series >= this.#saidOf.length) {
-      const saidOf = new Uint32Array(2 * series);
+  #series(decoded: Decoded, table: SeriesTable): void {
+    const { metadataType, helpRef, unitRef, bad, symbolCount } = decoded;
+    if (symbolCount > this.#textOf.length) this.#textOf = new Uint32Array(2 * symbolCount);
+    this.#textOf.fill(NOWHERE, 0, symbolCount);
+    if (table.count > this.#saidOf.length) {
+      const saidOf = new Uint32Array(2 * table.count);
       saidOf.set(this.#saidOf);
       this.#saidOf = saidOf;
     }
-    this.#saidOf[series] = said + 1;
-    if (said < before) return;
-    const text = (ref: number): string => textOf(message, symbolStart[ref]!, symbolEnd[ref]!);
-    const typeName = metricType(type);
-    this.#add({ metric: familyName(text(name), typeName), type: typeName, help: text(help), unit: text(unit) });
+    for (let s = 0, from = 0; s < decoded.seriesCount; s++) {
+      const end = decoded.samplesBefore(s + 1);
+      if ((metadataType[s]! | helpRef[s]! | unitRef[s]!) !== 0 && bad[s] === 0) {
+        if (end > from) this.#ofSeries(decoded, s, table.ids[s]!, table);
+        else this.#withoutSamples(decoded, s);
+      }
+      from = end;
+    }
   }
 
-  #isTuple(said: number, decoded: Decoded, name: number, type: number, help: number, unit: number): boolean {
-    const { message, symbolStart, symbolEnd } = decoded;
+  /** Most series say what they said before. */
+  #ofSeries(decoded: Decoded, s: number, series: number, table: SeriesTable): void {
     const { items } = this.#tuples;
-    const at = this.#tuples.start(said);
-    const is = (id: number, ref: number): boolean => this.#texts.is(id, message, symbolStart[ref]!, symbolEnd[ref]!);
-    return items[at + 1] === type && is(items[at]!, name) && is(items[at + 2]!, help) && is(items[at + 3]!, unit);
+    const last = this.#saidOf[series]! - 1;
+    const at = last < 0 ? -1 : this.#tuples.start(last);
+    const type = decoded.metadataType[s]!;
+    const help = this.#text(decoded, decoded.helpRef[s]!, at < 0 ? NOWHERE : items[at + 2]!);
+    const unit = this.#text(decoded, decoded.unitRef[s]!, at < 0 ? NOWHERE : items[at + 3]!);
+    if (at >= 0 && items[at + 1] === type && items[at + 2] === help && items[at + 3] === unit) return;
+    const name = table.metricName(series);
+    if (name < 0) return;
+    const tuple = this.#tuple;
+    tuple[0] = name;
+    tuple[1] = type;
+    tuple[2] = help;
+    tuple[3] = unit;
+    const before = this.#tuples.count;
+    const said = this.#tuples.intern(tuple, 4);
+    this.#saidOf[series] = said + 1;
+    if (said === before) this.#say(decoded, s, table.valueOf(name));
+  }
+
+  /** Its labels are in the columns. */
+  #withoutSamples(decoded: Decoded, s: number): void {
+    const label = nameLabel(decoded, s);
+    if (label < 0) return;
+    this.#say(decoded, s, textOf(decoded.message, decoded.valueStart[label]!, decoded.valueEnd[label]!));
+  }
+
+  #text({ message, symbolStart, symbolEnd }: Decoded, ref: number, likely: number): number {
+    const known = this.#textOf[ref]!;
+    if (known !== NOWHERE) return known;
+    const start = symbolStart[ref]!;
+    const end = symbolEnd[ref]!;
+    return (this.#textOf[ref] =
+      likely !== NOWHERE && this.#texts.is(likely, message, start, end)
+        ? likely
+        : this.#texts.intern(message, start, end));
+  }
+
+  #say(decoded: Decoded, s: number, metric: string): void {
+    const { message, symbolStart, symbolEnd } = decoded;
+    const help = decoded.helpRef[s]!;
+    const unit = decoded.unitRef[s]!;
+    const type = metricType(decoded.metadataType[s]!);
+    this.#add({
+      metric: familyName(metric, type),
+      type,
+      help: textOf(message, symbolStart[help]!, symbolEnd[help]!),
+      unit: textOf(message, symbolStart[unit]!, symbolEnd[unit]!),
+    });
   }
 
   #add(family: FamilyMetadata): void {

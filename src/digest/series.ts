@@ -10,15 +10,20 @@
 
 import { U32List } from '../block/lists.ts';
 import { badText } from '../encoding/remote-write/bad.ts';
-import { DecodeError, type Decoded, decodeWrite, type Schema } from '../encoding/remote-write/decoded.ts';
-import type { SeriesReader } from '../encoding/remote-write/v1.ts';
+import {
+  DecodeError,
+  type Decoded,
+  decodeWrite,
+  type Schema,
+  type SeriesReader,
+} from '../encoding/remote-write/decoded.ts';
 import { LabelTable } from './label-table.ts';
 import { Sorted } from './sort.ts';
 import { TupleInterner } from './tuples.ts';
 
 const NOWHERE = 0xffffffff;
 const NOTHING = new DataView(new ArrayBuffer(0));
-/** The tag of a 1.0 label. */
+/** The tag of a 1.0 label, and of 2.0 references to labels. */
 const LABEL = 0x0a;
 
 export class SeriesTable implements SeriesReader {
@@ -74,12 +79,10 @@ export class SeriesTable implements SeriesReader {
     this.#view = new DataView(message.buffer, message.byteOffset, message.byteLength);
     decodeWrite(schema, message, decoded, this);
     const { seriesCount, sampleEnd, histogramEnd, bad } = decoded;
-    if (schema === 2) this.#beginSymbols(decoded.symbolCount);
     // Ends of both kinds added up grow where a series has a sample of either.
     for (let series = 0, from = 0; series < seriesCount; series++) {
       const end = sampleEnd[series]! + histogramEnd[series]!;
       if (end > from && bad[series] !== 0) throw new DecodeError(`series ${series}: ${badText(bad[series]!)}`);
-      if (end > from && schema === 2) this.#see(series, this.#spell2(decoded, series));
       from = end;
     }
     // The table is kept for longer than the memory of messages.
@@ -87,23 +90,32 @@ export class SeriesTable implements SeriesReader {
     this.#view = NOTHING;
   }
 
-  skipLabels(series: number, start: number, end: number): number {
+  haveSymbols(): void {
+    this.#beginSymbols(this.#decoded!.symbolCount);
+  }
+
+  skipLabels(start: number, end: number): number {
     const spelling = this.#expected();
     if (spelling === NOWHERE) return -1;
     const spellings = this.#spellings;
     const view = this.#view;
-    const [from, to] = [spellings.start(spelling), spellings.end(spelling)];
-    const at = this.#labels.endOf(spellings.items, from, to, view, start, end);
-    if (at < 0) return -1;
-    if (at < end && view.getUint8(at) === LABEL) return -1;
-    this.#found(series, spelling);
-    return at;
+    const from = spellings.start(spelling);
+    const to = spellings.end(spelling);
+    const at =
+      this.#decoded!.schema === 1
+        ? this.#labels.endOf(spellings.items, from, to, view, start, end)
+        : this.#endOfRefs(from, to, start, end);
+    return at < end && at >= 0 && view.getUint8(at) === LABEL ? -1 : at;
+  }
+
+  haveSkipped(series: number): void {
+    this.#found(series, this.#expected());
   }
 
   haveRead(series: number): void {
     const decoded = this.#decoded!;
     if (decoded.samplesBefore(series + 1) === decoded.samplesBefore(series) || decoded.bad[series] !== 0) return;
-    this.#see(series, this.#spell1(decoded, series));
+    this.#see(series, decoded.schema === 1 ? this.#spell1(decoded, series) : this.#spell2(decoded, series));
   }
 
   /** All ids in the order of their labels (Go's `labels.Compare`), found in steps. Valid until more series come. */
@@ -130,6 +142,20 @@ export class SeriesTable implements SeriesReader {
       }
       return aSize - bSize;
     });
+  }
+
+  /** The number of the label that is the name of the metric of series `id`; -1 when it has none. */
+  metricName(id: number): number {
+    const { items } = this.#spellings;
+    const end = this.#spellings.end(this.#canonical.items[id]!);
+    for (let i = this.#spellings.start(this.#canonical.items[id]!); i < end; i++)
+      if (this.#labels.isMetricName(items[i]!)) return items[i]!;
+    return -1;
+  }
+
+  /** The value of a label. */
+  valueOf(label: number): string {
+    return this.#labels.value(label);
   }
 
   /** A series' label bytes (src/model/label-bytes.ts), in memory that the next call uses again. */
@@ -208,7 +234,49 @@ export class SeriesTable implements SeriesReader {
     return size;
   }
 
-  /** The same, of references to symbols: a text is looked at once a message, and first compared with that of the series that is expected. */
+  /**
+   * Where the references end when they stand from `start` on, packed, and say the labels [from, to) of the spellings; else -1. Also -1 when they
+   * are written otherwise: in several fields, or in more than two bytes.
+   */
+  #endOfRefs(from: number, to: number, start: number, end: number): number {
+    const decoded = this.#decoded!;
+    const { message, symbolCount } = decoded;
+    const labelOf = this.#labelOf;
+    const nameOf = this.#nameOf;
+    const { items } = this.#spellings;
+    if (end - start < 2 || message[start] !== LABEL) return -1;
+    let at = start + 2;
+    let stop = message[start + 1]!;
+    if (stop >= 0x80) {
+      if (at >= end || message[at]! >= 0x80) return -1;
+      stop = (stop & 0x7f) | (message[at++]! << 7);
+    }
+    stop += at;
+    if (stop > end) return -1;
+    let place = from;
+    while (at < stop && place < to) {
+      let name = message[at++]!;
+      if (name >= 0x80) {
+        if (at >= stop || message[at]! >= 0x80) return -1;
+        name = (name & 0x7f) | (message[at++]! << 7);
+      }
+      if (at >= stop) return -1;
+      let value = message[at++]!;
+      if (value >= 0x80) {
+        if (at >= stop || message[at]! >= 0x80) return -1;
+        value = (value & 0x7f) | (message[at++]! << 7);
+      }
+      if (value >= symbolCount) return -1;
+      if (nameOf[value] !== name) {
+        if (name >= symbolCount) return -1;
+        this.#lookUp(decoded, name, value, items[place]!);
+      }
+      if (labelOf[value] !== items[place++]) return -1;
+    }
+    return at === stop && place === to ? at : -1;
+  }
+
+  /** What is spelled by references to symbols: a text is looked at once a message, and first compared with that of the series that is expected. */
   #spell2(decoded: Decoded, series: number): number {
     const { labelEnd, nameRef, valueRef } = decoded;
     const from = series === 0 ? 0 : labelEnd[series - 1]!;
@@ -216,19 +284,21 @@ export class SeriesTable implements SeriesReader {
     const spelled = this.#roomToSpell(size);
     const labelOf = this.#labelOf;
     const nameOf = this.#nameOf;
+    const spelling = this.#expected();
+    const place = spelling === NOWHERE ? 0 : this.#spellings.start(spelling);
+    const places = spelling === NOWHERE ? 0 : this.#spellings.end(spelling) - place;
     for (let i = 0, label = from; i < size; i++, label++) {
       const value = valueRef[label]!;
-      if (nameOf[value] !== nameRef[label]!) this.#lookUp(decoded, nameRef[label]!, value, i);
+      if (nameOf[value] !== nameRef[label]!)
+        this.#lookUp(decoded, nameRef[label]!, value, i < places ? this.#spellings.items[place + i]! : NOWHERE);
       spelled[i] = labelOf[value]!;
     }
     return size;
   }
 
-  #lookUp({ message, symbolStart, symbolEnd }: Decoded, name: number, value: number, place: number): void {
+  /** Finds the label of a name and a value, which is likely the given one, if that is not NOWHERE. */
+  #lookUp({ message, symbolStart, symbolEnd }: Decoded, name: number, value: number, likely: number): void {
     const labels = this.#labels;
-    const spelling = this.#expected();
-    const at = spelling === NOWHERE ? NOWHERE : this.#spellings.start(spelling) + place;
-    const likely = spelling === NOWHERE || at >= this.#spellings.end(spelling) ? NOWHERE : this.#spellings.items[at]!;
     const nameStart = symbolStart[name]!;
     const nameEnd = symbolEnd[name]!;
     const valueStart = symbolStart[value]!;

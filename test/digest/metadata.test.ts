@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/digest/digest.ts';
 import { MetadataTable, Said } from '../../src/digest/metadata.ts';
+import { SeriesTable } from '../../src/digest/series.ts';
 import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { familyName } from '../../src/encoding/remote-write/metadata.ts';
 import { Blobs } from '../../src/log/table.ts';
@@ -34,7 +35,7 @@ function message2(all: readonly (readonly [name: string, type: number, help: str
 }
 
 /** Of 1.0, whose metadata is beside the series. */
-const NO_IDS = new Uint32Array(0);
+const NO_SERIES = new SeriesTable(0);
 
 describe('what is said', () => {
   it('in series and beside them is gathered once, by family', () => {
@@ -71,14 +72,41 @@ describe('what is said', () => {
     });
   });
 
+  it('by a series that has no sample, or says another thing now, or has no name, counts too', () => {
+    const digest = new Digest({ samplesMax: 1000, partBytesMax: 1 << 18 });
+    const one = (help: number, samples: number, name = 1): Uint8Array =>
+      v2.encode({
+        symbols: ['', '__name__', 'a', 'First.', 'Second.', 'Third.', 'job'],
+        timeseries: [
+          {
+            labelsRefs: [name, 2],
+            samples: samples === 0 ? [] : [{ value: double(1), timestamp: samples }],
+            metadata: { type: 1, helpRef: help, unitRef: 0 },
+          },
+        ],
+      });
+    for (const [help, samples] of [
+      [3, 1],
+      [4, 2],
+      [3, 3],
+      [5, 0],
+      [5, 0],
+    ] as const)
+      digest.add(2, one(help, samples));
+    digest.add(2, one(5, 1, 6));
+    expect(digest.finish().metadata.families).toEqual(
+      ['First.', 'Second.', 'Third.'].map((help) => family('a', { help })),
+    );
+  });
+
   it('of too many, or in too many words, is counted', () => {
     const said = new Said();
-    const add = (message: Uint8Array): void => said.add(decodeWrite(1, message), NO_IDS);
+    const add = (message: Uint8Array): void => said.add(decodeWrite(1, message), NO_SERIES);
     add(v1.encode({ metadata: Array.from({ length: FAMILIES_MAX }, (_, i) => ({ metricFamilyName: `m${i}` })) }));
     add(v1.encode({ metadata: [{ metricFamilyName: 'm1' }, { metricFamilyName: 'new' }] }));
     expect([said.families().length, said.leftOut]).toEqual([FAMILIES_MAX, 1]);
     const wordy = new Said();
-    wordy.add(decodeWrite(1, v1.encode({ metadata: [{ metricFamilyName: 'w', help: 'x'.repeat(9000) }] })), NO_IDS);
+    wordy.add(decodeWrite(1, v1.encode({ metadata: [{ metricFamilyName: 'w', help: 'x'.repeat(9000) }] })), NO_SERIES);
     expect([wordy.families().length, wordy.leftOut]).toEqual([0, 1]);
   });
 

@@ -7,10 +7,25 @@
  */
 
 import { DecodeError } from '../protobuf-reader.ts';
-import { decodeV1, type SeriesReader } from './v1.ts';
+import { decodeV1 } from './v1.ts';
 import { decodeV2 } from './v2.ts';
 
 export { DecodeError };
+
+/** Who knows series by the bytes of their labels: most of a message are labels that it had before. */
+export interface SeriesReader {
+  /** All symbols of a 2.0 message are in the columns. */
+  haveSymbols(): void;
+  /**
+   * Where the labels end when the TimeSeries in bytes [start, end) begins with a label set that is known, with no other label behind it; else -1. When
+   * samples follow, and no label or exemplar, its labels are not put into the columns, and it is said by haveSkipped. Else it is read as if it were not
+   * known.
+   */
+  skipLabels(start: number, end: number): number;
+  haveSkipped(series: number): void;
+  /** A series whose labels are in the columns has been read. */
+  haveRead(series: number): void;
+}
 
 /** Which message: 1 is `prometheus.WriteRequest`, 2 is `io.prometheus.write.v2.Request`. */
 export type Schema = 1 | 2;
@@ -219,6 +234,12 @@ export class Decoded {
     return series === 0 ? 0 : this.histogramEnd[series - 1]!;
   }
 
+  /** Takes back what was added to a series that was begun; it is to be begun again. */
+  dropSamplesSince(samples: number, histograms: number): void {
+    this.sampleCount = samples;
+    this.histogramCount = histograms;
+  }
+
   /** Samples of the series before `series`, floats and histograms. */
   samplesBefore(series: number): number {
     return series === 0 ? 0 : this.sampleEnd[series - 1]! + this.histogramEnd[series - 1]!;
@@ -252,7 +273,7 @@ function widened(column: Uint32Array<ArrayBuffer>, capacity: number): Uint32Arra
 
 /**
  * Reads a whole, uncompressed remote-write message into columns: new ones, or those of `into`, whose previous content is lost. `reader` takes part
- * in reading the series of 1.0. Throws DecodeError when the message is malformed, TooManyError (a DecodeError) when it holds more than COUNT_MAX.
+ * in reading the series. Throws DecodeError when the message is malformed, TooManyError (a DecodeError) when it holds more than COUNT_MAX.
  */
 export function decodeWrite(
   schema: Schema,
@@ -262,6 +283,6 @@ export function decodeWrite(
 ): Decoded {
   into.begin(schema, message);
   if (schema === 1) decodeV1(message, into, reader);
-  else decodeV2(message, into);
+  else decodeV2(message, into, reader);
   return into;
 }

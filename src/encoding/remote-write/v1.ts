@@ -9,7 +9,7 @@
 
 import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { BAD_TIMESTAMP } from './bad.ts';
-import type { Decoded } from './decoded.ts';
+import type { Decoded, SeriesReader } from './decoded.ts';
 
 const REQUEST_TIMESERIES = tagOf(1, BYTES);
 const REQUEST_METADATA = tagOf(3, BYTES);
@@ -34,17 +34,6 @@ const LABEL_VALUE = tagOf(2, BYTES);
 
 const SAMPLE_VALUE = tagOf(1, FIXED64);
 const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
-
-/** Who knows label sets by their bytes: most of a 1.0 message are labels that it had before. */
-export interface SeriesReader {
-  /**
-   * Where the labels of the series number `series` end, when the TimeSeries in bytes [start, end) begins with a label set that is known, with no other label
-   * behind it; else -1. Its labels are then not in the columns, unless it has something other than samples: then it is read as if it were not known.
-   */
-  skipLabels(series: number, start: number, end: number): number;
-  /** A series whose labels are in the columns has been read. */
-  haveRead(series: number): void;
-}
 
 export function decodeV1(message: Uint8Array, out: Decoded, reader: SeriesReader | null = null): void {
   const cursor = new Cursor(message);
@@ -80,18 +69,28 @@ export function decodeV1(message: Uint8Array, out: Decoded, reader: SeriesReader
 function readKnown(cursor: Cursor, end: number, out: Decoded, reader: SeriesReader): boolean {
   const start = cursor.offset;
   const s = out.beginSeries(start, end);
-  const labelsEnd = reader.skipLabels(s, start, end);
+  const labelsEnd = reader.skipLabels(start, end);
   if (labelsEnd < 0) return false;
-  const samples = out.sampleCount;
+  const { sampleCount, histogramCount } = out;
   for (cursor.offset = labelsEnd; cursor.offset < end;) {
-    if (cursor.tag(end) !== SERIES_SAMPLE) {
-      cursor.offset = start;
-      out.sampleCount = samples;
-      return false;
+    const tag = cursor.tag(end);
+    if (tag === SERIES_SAMPLE) {
+      readSample(cursor, cursor.length(end), out, s);
+    } else if (tag === SERIES_HISTOGRAM) {
+      const stop = cursor.length(end);
+      out.addHistogram(cursor.offset, stop);
+      cursor.offset = stop;
+    } else {
+      break;
     }
-    readSample(cursor, cursor.length(end), out, s);
+  }
+  if (cursor.offset < end || (out.sampleCount === sampleCount && out.histogramCount === histogramCount)) {
+    cursor.offset = start;
+    out.dropSamplesSince(sampleCount, histogramCount);
+    return false;
   }
   out.endSeries(s);
+  reader.haveSkipped(s);
   return true;
 }
 

@@ -13,7 +13,7 @@
 
 import { BYTES, Cursor, DecodeError, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { BAD_ODD_REFS, BAD_REF } from './bad.ts';
-import type { Decoded } from './decoded.ts';
+import type { Decoded, SeriesReader } from './decoded.ts';
 import { readSample } from './v1.ts';
 
 /** Where a 1.0 message has its series; reserved in 2.0 so that one can be told from the other. */
@@ -36,14 +36,19 @@ const METADATA_TYPE = tagOf(1, VARINT);
 const METADATA_HELP_REF = tagOf(3, VARINT);
 const METADATA_UNIT_REF = tagOf(4, VARINT);
 
-export function decodeV2(message: Uint8Array, out: Decoded): void {
+export function decodeV2(message: Uint8Array, out: Decoded, reader: SeriesReader | null = null): void {
   const series = readSymbols(message, out);
+  reader?.haveSymbols();
   const cursor = new Cursor(message);
   const end = message.length;
   while (cursor.offset < end) {
     const tag = cursor.tag(end);
     if (tag === REQUEST_TIMESERIES) {
-      readSeries(cursor, cursor.length(end), out);
+      const stop = cursor.length(end);
+      if (reader === null || !readKnown(cursor, stop, out, reader)) {
+        readSeries(cursor, stop, out);
+        reader?.haveRead(out.seriesCount - 1);
+      }
       if (out.seriesCount === 1) out.expect(series - 1, end - cursor.offset);
     } else {
       cursor.skip(tag, end);
@@ -80,6 +85,37 @@ function readSymbols(message: Uint8Array, out: Decoded): number {
   }
   if (out.symbolCount === 0 && series > 0) throw new DecodeError('series without any symbols');
   return series;
+}
+
+/** Reads a series whose references need not be columns. False when it is not such a one: then nothing was read. */
+function readKnown(cursor: Cursor, end: number, out: Decoded, reader: SeriesReader): boolean {
+  const start = cursor.offset;
+  const s = out.beginSeries(start, end);
+  const labelsEnd = reader.skipLabels(start, end);
+  if (labelsEnd < 0) return false;
+  const { sampleCount, histogramCount } = out;
+  for (cursor.offset = labelsEnd; cursor.offset < end;) {
+    const tag = cursor.tag(end);
+    if (tag === SERIES_SAMPLE) {
+      readSample(cursor, cursor.length(end), out, s);
+    } else if (tag === SERIES_METADATA) {
+      readMetadata(cursor, cursor.length(end), out, s);
+    } else if (tag === SERIES_HISTOGRAM) {
+      const stop = cursor.length(end);
+      out.addHistogram(cursor.offset, stop);
+      cursor.offset = stop;
+    } else {
+      break;
+    }
+  }
+  if (cursor.offset < end || (out.sampleCount === sampleCount && out.histogramCount === histogramCount)) {
+    cursor.offset = start;
+    out.dropSamplesSince(sampleCount, histogramCount);
+    return false;
+  }
+  out.endSeries(s);
+  reader.haveSkipped(s);
+  return true;
 }
 
 function readSeries(cursor: Cursor, end: number, out: Decoded): void {
