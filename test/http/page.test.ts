@@ -4,6 +4,7 @@ import { SCRIPT } from '../../src/http/page/script.ts';
 import { STYLE } from '../../src/http/page/style.ts';
 import type { SystemStatus } from '../../src/http/status.ts';
 import type { TenantSettings } from '../../src/receive/limits.ts';
+import { attention } from '../../src/http/page/attention.ts';
 import type { Told } from '../../src/receive/told.ts';
 import { agent, block, consumer, ingester, log, NOW, SETTINGS, system, target } from './fake.ts';
 
@@ -271,4 +272,38 @@ it('says what the senders of each tenant were told, and their limits; also of on
   expect(text).toContain(
     'Limits: past_limit 1d, samples_per_second 100, samples_burst 1,000, series_limit 500,000, shards 3; else the defaults.',
   );
+});
+
+it('warns of tenants whose senders are refused, as long as they are', () => {
+  const told = (all: readonly (readonly [tenant: string, status: number, message: string, agoMs: number])[]) =>
+    new Map(
+      all.map(([tenant, status, message, agoMs]): [string, Told] => [
+        tenant,
+        { counts: {}, refusal: { atMs: NOW - agoMs, status, message } },
+      ]),
+    );
+  const notices = (...all: Parameters<typeof told>[0]) =>
+    attention(system({ agents: [], ingesters: [] }), [], told(all)).map(({ level, text, section }) => [
+      level,
+      section,
+      text,
+    ]);
+  expect(
+    notices(
+      ['acme', 400, 'series 3 is refused\nand more', 90_000],
+      ['wile', 429, 'more than 100 samples a second (samples_per_second in NARTHEX_LIMITS)', 12_000],
+      ['calm', 429, 'over', 300_000],
+    ),
+  ).toEqual([
+    [
+      'warn',
+      'receiver',
+      'senders of tenant wile are told to come again, 429, 12 s ago: more than 100 samples a second (samples_per_second in NARTHEX_LIMITS)',
+    ],
+    ['warn', 'receiver', 'senders of tenant acme send what is not taken, 400, 1 min 30 s ago: series 3 is refused'],
+  ]);
+  const many = notices(...Array.from({ length: 8 }, (_, i) => [`t${i}`, 503, 'x'.repeat(2000), i * 1000] as const));
+  expect(many).toHaveLength(6);
+  expect(many[0]![2]).toMatch(/^senders of tenant t0 are told to come again, 503, just now: x{240}…$/);
+  expect(many[5]).toEqual(['warn', 'receiver', 'senders of 3 other tenants are refused']);
 });

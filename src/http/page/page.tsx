@@ -51,7 +51,7 @@ const Main: FC<PageProps> = ({ status, tenant, origin, problems, told, settings 
   return (
     <>
       <Summary status={status} deployment={deployment} />
-      <Notices status={status} problems={deployment ? problems : []} />
+      <Notices status={status} problems={deployment ? problems : []} told={told} />
       {deployment ? <Targets status={status} /> : null}
       {deployment ? <Discoveries status={status} /> : null}
       {deployment ? <Logs status={status} /> : null}
@@ -103,8 +103,14 @@ const Versions: FC<{ status: SystemStatus; version: string; tenant: string }> = 
   );
 };
 
-const Notices: FC<{ status: SystemStatus; problems: readonly string[] }> = ({ status, problems }) => {
-  const notices = attention(status, problems);
+interface NoticesProps {
+  readonly status: SystemStatus;
+  readonly problems: readonly string[];
+  readonly told: ReadonlyMap<string, Told>;
+}
+
+const Notices: FC<NoticesProps> = ({ status, problems, told }) => {
+  const notices = attention(status, problems, told);
   if (notices.length === 0) {
     return (
       <ul class="notices calm">

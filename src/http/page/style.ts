@@ -41,6 +41,7 @@ header .versions strong { color: var(--ink); font-weight: 600; }
 
 .notices { list-style: none; margin: 1rem 0 0; padding: .7rem 1rem; border-radius: 10px; border: 1px solid var(--line); background: var(--card); }
 .notices.calm { color: var(--soft); }
+.notices li { overflow-wrap: anywhere; }
 .notices li + li { margin-top: .2rem; }
 .notices a { color: inherit; }
 
