@@ -7,7 +7,7 @@
  *   release, forget          targets go to another agent, page and journal     1 a call; 1 a page, 1
  *   adopt, settle            targets come from another agent                   1 a page, 2; 1
  *   retarget                 targets vanish while a run goes on                0 (+ 1 record when one is gone)
- *   append (a flush)         parse → stale → encode → log                      1 a record; 1 a page whose series changed
+ *   append (a flush)         parse → stale → encode → log                      1 a record; 1 for all pages that changed; 1 a page stored whole
  *   next / acknowledge       records after a cursor; the cursor moves          0 / 1
  *
  * It never waits on a target or a remote. Nothing that decides is only in memory: pages, journal and batons are read back after a sleep.
@@ -31,6 +31,7 @@ import { decodeJournal, encodeJournal } from '../src/scrape/journal-codec.ts';
 import { type Load, noted } from '../src/scrape/load.ts';
 import { MetadataTable, type TargetsMetadata } from '../src/scrape/page/metadata.ts';
 import { type Moved, Moving, type Place, type Released } from '../src/scrape/placement/moving.ts';
+import { type Change, ChangeRows } from '../src/scrape/page/change-rows.ts';
 import { PageCache, type Pages } from '../src/scrape/page/page-cache.ts';
 import { Page } from '../src/scrape/page/page.ts';
 import { type Standing, standingOf } from '../src/scrape/standing.ts';
@@ -68,7 +69,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
   readonly #values: Values;
   readonly #pages: Blobs;
   /** What became of pages since they were stored as a whole. */
-  readonly #changes: Blobs;
+  readonly #changes: ChangeRows;
   readonly #sql: Sql;
   readonly #moving: Moving;
   readonly #logBytesMax: number;
@@ -85,20 +86,14 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
     this.#logBytesMax = limits.bytesMax;
     this.#values = new Values(sql);
     this.#pages = new Blobs(sql);
-    this.#changes = new Blobs(sql, 'page_change');
+    this.#changes = new ChangeRows(sql, (key) => this.#pages.has(key), warn);
     this.#moving = new Moving(
       this.#values,
       {
         keys: () => this.#pages.names(),
         whole: (key) => this.#page(key).encode(),
-        set: (key, whole) => {
-          this.#pages.set(key, whole);
-          this.#changes.delete(key);
-        },
-        delete: (key) => {
-          this.#pages.delete(key);
-          this.#changes.delete(key);
-        },
+        set: (key, whole) => this.#setWhole(key, whole),
+        delete: (key) => this.#deletePage(key),
       },
       this.#log,
     );
@@ -175,14 +170,12 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
       });
       const stored = [...changed].map(([key, page]) => ({ key, ...page.store() }));
       this.#append(nowMs, builder, journal, () => {
+        const changes: Change[] = [];
         for (const { key, whole, change } of stored) {
-          if (whole === null) {
-            this.#changes.set(key, change);
-          } else {
-            this.#pages.set(key, whole);
-            this.#changes.delete(key);
-          }
+          if (whole === null) changes.push({ key, bytes: change });
+          else this.#setWhole(key, whole);
         }
+        this.#changes.set(changes);
       });
       pages.settle();
     } catch (error) {
@@ -387,6 +380,17 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
   #cool(): void {
     this.#warm?.pages.clear();
     this.#warm = null;
+    this.#changes.forget();
+  }
+
+  #setWhole(key: string, whole: Uint8Array): void {
+    this.#pages.set(key, whole);
+    this.#changes.delete(key);
+  }
+
+  #deletePage(key: string): void {
+    this.#pages.delete(key);
+    this.#changes.delete(key);
   }
 
   /** A target's page as it was stored. One that cannot be read begins anew: its series that are gone get no markers, and the scrape goes on. */
@@ -413,8 +417,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
       builder.lane = laneOf(key);
       const page = pages.get(key) ?? this.#page(key);
       page.retire(endOf(journal.targets[key], nowMs).markerMs, builder);
-      this.#pages.delete(key);
-      this.#changes.delete(key);
+      this.#deletePage(key);
       delete journal.targets[key];
       pages.delete(key);
     }
@@ -440,6 +443,7 @@ export class Agent extends ForwardingObject implements AgentDoor, GivingAgent, T
       store();
     } catch (error) {
       if (!isFull(error)) throw error;
+      this.#changes.forget();
       // New samples are worth more than the oldest. When that is not enough, the run keeps its scrapes and comes again.
       warn(`the disk is full: the oldest records go (${String(error)})`);
       const bytes = records.reduce((sum, { body }) => sum + body.byteLength, rider.byteLength);

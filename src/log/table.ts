@@ -53,6 +53,10 @@ export class Blobs {
       .map((row) => row['name'] as string);
   }
 
+  has(name: string): boolean {
+    return this.#sql.exec(`SELECT 1 FROM ${this.#table} WHERE name = ? AND part = 0`, name).length > 0;
+  }
+
   get(name: string): Uint8Array | null {
     const rows = this.#sql.exec(`SELECT bytes FROM ${this.#table} WHERE name = ? ORDER BY part`, name);
     return rows.length === 0 ? null : concat(rows.map((row) => new Uint8Array(row['bytes'] as ArrayBuffer)));

@@ -34,6 +34,9 @@ export interface PageTarget extends PageLimits {
 /** A change of bytes more than this share of those of the whole is not worth it: it is read with the whole after every sleep. */
 const CHANGE_SHARE = 1 / 4;
 
+/** Nor is one that would not share its row with others, bytes as stored. */
+const CHANGE_BYTES_MAX = 500_000;
+
 /** A whole of which less than this share of the series is left is not worth keeping either. */
 const SERIES_SHARE = 1 / 4;
 
@@ -93,7 +96,8 @@ export class Page {
     const { stored, entries } = this.#state;
     if (stored !== null && !this.#isCrowded() && entries.count >= stored.count * SERIES_SHARE) {
       const change = encodeChange(this.#state);
-      if (snappyLength(change) <= stored.bytes * changeShare) return { whole: null, change };
+      if (change.length <= CHANGE_BYTES_MAX && snappyLength(change) <= stored.bytes * changeShare)
+        return { whole: null, change };
     }
     const whole = encodeState(this.#state);
     this.#state = decodeState(whole);
