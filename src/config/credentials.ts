@@ -15,18 +15,15 @@ import {
 } from './fields.ts';
 import * as z from './zod.ts';
 
-const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
-const list = <T extends z.core.$ZodType>(item: T) => z.array(item, { error: 'a list' });
-
 // Files of secrets are resolved already (`references.ts`).
-export const basicAuth = mapping({
+export const basicAuth = z.mapping({
   username: z.optional(text),
   username_file: z.optional(text),
   password: z.optional(password),
   password_file: z.optional(text),
 });
 
-export const authorization = mapping({
+export const authorization = z.mapping({
   type: z.optional(authorizationType),
   credentials: z.optional(credentials),
   credentials_file: z.optional(text),
@@ -34,12 +31,12 @@ export const authorization = mapping({
 
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
-export const oauth2 = mapping({
+export const oauth2 = z.mapping({
   client_id: nonEmpty('a client id'),
   client_secret: z.optional(secret),
   client_secret_file: z.optional(text),
   token_url: tokenUrl,
-  scopes: z.optional(list(nonEmpty('a scope'))),
+  scopes: z.optional(z.list(nonEmpty('a scope'))),
   endpoint_params: z.optional(texts),
   grant_type: z.optional(oneOf('client_credentials', JWT_BEARER)),
   client_certificate_key: z.optional(secret),

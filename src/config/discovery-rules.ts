@@ -1,11 +1,13 @@
 /** The rules between the keys of a service discovery; `rules.ts` runs them. Source: Prometheus 3.14, `SDConfig.UnmarshalYAML` of each kind. */
 
 import { isBareIp } from './addresses.ts';
+import { checkHttp, HTTP2_NO_MEANING } from './http-rules.ts';
 import type { KubernetesRole } from './model.ts';
 import type { Path } from './positions.ts';
+import { BARE_IP, checkMeaning, type Report } from './report.ts';
 import type { Mapping, Value } from './tree.ts';
+import { list, mapping } from './values.ts';
 
-type Report = (path: Path, said: { expected: string; got?: string; hint?: string; part?: 'key' | 'value' }) => void;
 type Check = (section: Mapping, path: Path) => void;
 
 /** What a role may select by. */
@@ -18,18 +20,20 @@ const SELECTORS: Readonly<Record<KubernetesRole, readonly KubernetesRole[]>> = {
   ingress: ['ingress'],
 };
 
-/** `checkAuth` is what every section that makes HTTP requests keeps to; `warnIp` says what a bare IP address means. */
-export function checkDiscoveries(
-  scrape: Mapping,
-  path: Path,
-  { report, checkAuth, warnIp }: { report: Report; checkAuth: Check; warnIp: (path: Path) => void },
-): void {
+export function checkDiscoveries(scrape: Mapping, path: Path, report: Report): void {
+  const checkSection = (section: Mapping, at: Path): void => {
+    checkHttp(section, 'http_headers', at, report);
+    checkMeaning(section, at, [HTTP2_NO_MEANING], report);
+  };
+  const warnUrl = (url: Value, at: Path): void => {
+    if (typeof url === 'string' && isBareIp(url)) report(at, BARE_IP);
+  };
   const each = (key: string, check: Check): void => {
     for (const [i, section] of list(scrape[key]).entries()) check(mapping(section), [...path, key, i]);
   };
   each('http_sd_configs', (section, at) => {
-    checkAuth(section, at);
-    warnUrl(section['url'], [...at, 'url'], warnIp);
+    checkSection(section, at);
+    warnUrl(section['url'], [...at, 'url']);
   });
   each('file_sd_configs', (section, at) => {
     if (isEmpty(section['files'])) report([...at, 'files'], { expected: 'at least one name' });
@@ -41,7 +45,7 @@ export function checkDiscoveries(
     report([...at, 'port'], { expected: 'a port', hint: 'only SRV records say one' });
   });
   each('consul_sd_configs', (section, at) => {
-    checkAuth(section, at);
+    checkSection(section, at);
     const named = section['username'] !== undefined || section['password'] !== undefined;
     if (named && (section['basic_auth'] !== undefined || section['authorization'] !== undefined)) {
       report([...at, section['username'] === undefined ? 'password' : 'username'], {
@@ -53,11 +57,11 @@ export function checkDiscoveries(
     if (section['token'] !== undefined && section['authorization'] !== undefined)
       report([...at, 'token'], { expected: 'token or authorization', got: 'both', part: 'key' });
     const server = section['server'];
-    if (typeof server === 'string') warnUrl(`http://${server}/`, [...at, 'server'], warnIp);
+    if (typeof server === 'string') warnUrl(`http://${server}/`, [...at, 'server']);
   });
   each('kubernetes_sd_configs', (section, at) => {
-    checkAuth(section, at);
-    warnUrl(section['api_server'], [...at, 'api_server'], warnIp);
+    checkSection(section, at);
+    warnUrl(section['api_server'], [...at, 'api_server']);
     checkSelectors(section, at, report);
   });
 }
@@ -77,10 +81,4 @@ function checkSelectors(section: Mapping, path: Path, report: Report): void {
   }
 }
 
-function warnUrl(url: Value, path: Path, warnIp: (path: Path) => void): void {
-  if (typeof url === 'string' && isBareIp(url)) warnIp(path);
-}
-
 const isEmpty = (value: Value): boolean => Array.isArray(value) && value.length === 0;
-const list = (value: Value): Value[] => (Array.isArray(value) ? value : []);
-const mapping = (value: Value): Mapping => (typeof value === 'object' && !Array.isArray(value) ? value : {});

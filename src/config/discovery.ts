@@ -30,9 +30,6 @@ import type {
 } from './model.ts';
 import * as z from './zod.ts';
 
-const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
-const list = <T extends z.core.$ZodType>(item: T) => z.array(item, { error: 'a list' });
-
 export const KUBERNETES_ROLES = ['node', 'pod', 'service', 'endpoints', 'endpointslice', 'ingress'] as const;
 
 const DEFAULT_REFRESH_MS = { http: 60_000, file: 300_000, dns: 30_000, consul: 30_000 };
@@ -40,9 +37,9 @@ const DEFAULT_REFRESH_MS = { http: 60_000, file: 300_000, dns: 30_000, consul: 3
 const KUBERNETES_REFRESH_MS = 30_000;
 
 const role = oneOf(...KUBERNETES_ROLES);
-const namespaces = mapping({ names: z.optional(list(nonEmpty('the name of a namespace'))) });
-const selectors = mapping({ role, label: z.optional(selector), field: z.optional(selector) });
-const attachMetadata = mapping({
+const namespaces = z.mapping({ names: z.optional(z.list(nonEmpty('the name of a namespace'))) });
+const selectors = z.mapping({ role, label: z.optional(selector), field: z.optional(selector) });
+const attachMetadata = z.mapping({
   node: z.optional(flag),
   namespace: z.optional(flag),
   deployment: z.optional(flag),
@@ -51,19 +48,19 @@ const attachMetadata = mapping({
 });
 
 export const discovery = {
-  http_sd_configs: mapping({
+  http_sd_configs: z.mapping({
     url: httpUrl,
     refresh_interval: z.optional(discoveryInterval),
     ...http,
   }),
-  file_sd_configs: mapping({ files: list(fileName), refresh_interval: z.optional(discoveryInterval) }),
-  dns_sd_configs: mapping({
-    names: list(nonEmpty('a name in the DNS')),
+  file_sd_configs: z.mapping({ files: z.list(fileName), refresh_interval: z.optional(discoveryInterval) }),
+  dns_sd_configs: z.mapping({
+    names: z.list(nonEmpty('a name in the DNS')),
     type: z.optional(oneOf('SRV', 'A', 'AAAA', 'MX', 'NS')),
     port: z.optional(port),
     refresh_interval: z.optional(discoveryInterval),
   }),
-  consul_sd_configs: mapping({
+  consul_sd_configs: z.mapping({
     server: z.optional(nonEmpty('an address like consul.example.com:8500')),
     path_prefix: z.optional(text),
     token: z.optional(secretText),
@@ -75,19 +72,19 @@ export const discovery = {
     username: z.optional(text),
     password: z.optional(secretText),
     allow_stale: z.optional(flag),
-    services: z.optional(list(nonEmpty('the name of a service'))),
-    tags: z.optional(list(nonEmpty('a tag'))),
+    services: z.optional(z.list(nonEmpty('the name of a service'))),
+    tags: z.optional(z.list(nonEmpty('a tag'))),
     node_meta: z.optional(texts),
     filter: z.optional(text),
     health_filter: z.optional(text),
     refresh_interval: z.optional(discoveryInterval),
     ...http,
   }),
-  kubernetes_sd_configs: mapping({
+  kubernetes_sd_configs: z.mapping({
     api_server: httpUrl,
     role,
     namespaces: z.optional(namespaces),
-    selectors: z.optional(list(selectors)),
+    selectors: z.optional(z.list(selectors)),
     attach_metadata: z.optional(attachMetadata),
     ...http,
   }),

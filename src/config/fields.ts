@@ -12,11 +12,11 @@ import { parseDuration } from './duration.ts';
 import { yamlNumber } from './numbers.ts';
 import { quote } from './problems.ts';
 import { parseSize } from './sizes.ts';
-import { ACTIONS } from './relabel.ts';
 import { SECRET } from './secrets.ts';
 import type { Mapping } from './tree.ts';
 import { headerProblem, parseRemoteUrl, SELF } from './addresses.ts';
-import { ESCAPING_SCHEMES, SCRAPE_PROTOCOLS, type ScrapeProtocol } from './model.ts';
+import { ESCAPING_SCHEMES, RELABEL_ACTIONS, SCRAPE_PROTOCOLS, type ScrapeProtocol } from './model.ts';
+import { isNo, isYes } from './values.ts';
 import * as z from './zod.ts';
 
 /** A value that is text, checked and converted by `parse`, which throws an Error whose message is the hint. */
@@ -52,7 +52,8 @@ export const oneOf = <const T extends string>(...allowed: readonly T[]) =>
 /** Of the actions of relabelling; in any case, as in Prometheus. */
 export const relabelAction = field(
   'a relabel action',
-  (value) => ACTIONS.find((action) => action === value.toLowerCase()) ?? fail(`they are ${ACTIONS.join(', ')}`),
+  (value) =>
+    RELABEL_ACTIONS.find((action) => action === value.toLowerCase()) ?? fail(`they are ${RELABEL_ACTIONS.join(', ')}`),
 );
 
 export const regex = field('a regular expression (RE2)', (value) => {
@@ -84,13 +85,9 @@ function protocolFrom(value: string): ScrapeProtocol {
   return fail(found === undefined ? '' : `it is spelled ${found}`);
 }
 
-/** YAML 1.1 booleans, as Prometheus' parser reads them. */
-const YES = /^(y|yes|on|true)$/i;
-const NO = /^(n|no|off|false)$/i;
-
 export const flag = field('true or false', (value) => {
-  if (YES.test(value)) return true;
-  return NO.test(value) ? false : fail();
+  if (isYes(value)) return true;
+  return isNo(value) ? false : fail();
 });
 
 /** `1e6` is a whole number too, and of 1.5 Prometheus takes the 1. */

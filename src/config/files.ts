@@ -6,7 +6,7 @@
 import type { FilesDoor } from '../model/doors.ts';
 import { globOf, objectName } from '../model/glob.ts';
 import { readTree } from './tree.ts';
-import { valueAt } from './schema-problems.ts';
+import { valueAt } from './values.ts';
 
 export interface ConfigFile {
   /** Without a leading slash. */

@@ -18,16 +18,15 @@ import { problem, sortProblems, type Problem } from './problems.ts';
 import { toRelabel } from './relabel.ts';
 import { resolveSecrets, type Secrets } from './references.ts';
 import {
-  checkFileRules,
-  checkRules,
-  type Jobs,
   DEFAULT_INTERVAL_MS,
   DEFAULT_MAX_BACKOFF_MS,
   DEFAULT_MAX_SHARDS,
   DEFAULT_MIN_BACKOFF_MS,
   DEFAULT_MIN_SHARDS,
-} from './rules.ts';
-import { schemaProblems, valueAt } from './schema-problems.ts';
+} from './defaults.ts';
+import { checkFileRules, checkRules, type Jobs } from './rules.ts';
+import { schemaProblems } from './schema-problems.ts';
+import { valueAt } from './values.ts';
 import {
   configFileSchema,
   configSchema,

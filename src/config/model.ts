@@ -31,18 +31,20 @@ export interface OtlpConfig {
   readonly labelNamePreserveMultipleUnderscores: boolean;
 }
 
-export type RelabelAction =
-  | 'replace'
-  | 'keep'
-  | 'drop'
-  | 'keepequal'
-  | 'dropequal'
-  | 'hashmod'
-  | 'labelmap'
-  | 'labeldrop'
-  | 'labelkeep'
-  | 'lowercase'
-  | 'uppercase';
+export const RELABEL_ACTIONS = [
+  'replace',
+  'keep',
+  'drop',
+  'keepequal',
+  'dropequal',
+  'hashmod',
+  'labelmap',
+  'labeldrop',
+  'labelkeep',
+  'lowercase',
+  'uppercase',
+] as const;
+export type RelabelAction = (typeof RELABEL_ACTIONS)[number];
 
 /** One rule of `relabel_configs` and its kin, with Prometheus' defaults filled in. Plain data: it crosses RPC. */
 export interface RelabelConfig {

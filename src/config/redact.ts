@@ -6,7 +6,7 @@
 import { Scalar, stringify } from 'yaml';
 import type { Path } from './positions.ts';
 import { isSecret, isSection, SECRET, urlWithoutUserinfo } from './secrets.ts';
-import { valueAt } from './schema-problems.ts';
+import { valueAt } from './values.ts';
 import { readTree, type Value } from './tree.ts';
 
 /** Never throws. A text that is no YAML is not shown at all. */

@@ -9,23 +9,10 @@ import { yamlNumber } from './numbers.ts';
 import type { RelabelAction, RelabelConfig, ValidationScheme } from './model.ts';
 import type { Path } from './positions.ts';
 import { quote } from './problems.ts';
-import type { Report } from './rules.ts';
+import type { Report } from './report.ts';
 import type { ParsedRelabel } from './schema.ts';
 import type { Mapping } from './tree.ts';
-
-export const ACTIONS: readonly RelabelAction[] = [
-  'replace',
-  'keep',
-  'drop',
-  'keepequal',
-  'dropequal',
-  'hashmod',
-  'labelmap',
-  'labeldrop',
-  'labelkeep',
-  'lowercase',
-  'uppercase',
-];
+import { list, mapping } from './values.ts';
 
 const DEFAULT_SEPARATOR = ';';
 const DEFAULT_REPLACEMENT = '$1';
@@ -48,8 +35,22 @@ const TAKES_ONLY: Readonly<Record<string, readonly string[]>> = {
   labelkeep: ['regex'],
 };
 
+/** The rules under a key. */
+export function checkRelabels(
+  section: Mapping,
+  key: string,
+  scheme: ValidationScheme,
+  path: Path,
+  report: Report,
+): void {
+  for (const [i, rule] of list(section[key]).entries()) {
+    if (typeof rule === 'string' || Array.isArray(rule)) continue;
+    checkRelabel(mapping(rule), scheme, [...path, key, i], report);
+  }
+}
+
 /** Reports what does not go together in one rule. Values that are wrong by themselves are the schema's to report. */
-export function checkRelabel(rule: Mapping, scheme: ValidationScheme, path: Path, report: Report): void {
+function checkRelabel(rule: Mapping, scheme: ValidationScheme, path: Path, report: Report): void {
   if ('action' in rule && !rule['action']) {
     report([...path, 'action'], { expected: 'an action', hint: 'relabel action cannot be empty' });
     return;

@@ -5,7 +5,8 @@ import { nearest } from './nearest.ts';
 import type { Path } from './positions.ts';
 import { describe, problem, quote, type Problem } from './problems.ts';
 import { SUPPORTED_KEYS } from './schema.ts';
-import type { Tree, Value } from './tree.ts';
+import type { Tree } from './tree.ts';
+import { valueAt } from './values.ts';
 import type * as z from './zod.ts';
 
 /** Beyond this many, problems are not looked into: no one reads them. */
@@ -58,13 +59,3 @@ function whatWasMeant(section: string, key: string): string | undefined {
 }
 
 const sectionName = (section: string): string => (section === '' ? 'at the top level' : `under ${quote(section)}`);
-
-/** What stands at a path; undefined when nothing does. */
-export function valueAt(root: Value, path: Path): Value {
-  let value: Value = root;
-  for (const segment of path) {
-    if (typeof value !== 'object') return undefined;
-    value = (value as Record<string | number, Value>)[segment];
-  }
-  return value;
-}

@@ -40,8 +40,7 @@ import { authorization, basicAuth, http, oauth2 } from './credentials.ts';
 import { discovery, DISCOVERY_SECTIONS } from './discovery.ts';
 import * as z from './zod.ts';
 
-const mapping = <T extends z.core.$ZodShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' });
-const list = <T extends z.core.$ZodType>(item: T) => z.optional(z.array(item, { error: 'a list' }));
+const list = <T extends z.core.$ZodType>(item: T) => z.optional(z.list(item));
 
 /** Of a scrape configuration, with the defaults of all under `global`. */
 const scrapeLimits = {
@@ -63,7 +62,7 @@ const histograms = {
   convert_classic_histograms_to_nhcb: z.optional(flag),
 };
 
-const global = mapping({
+const global = z.mapping({
   scrape_interval: z.optional(interval),
   scrape_timeout: z.optional(duration),
   scrape_protocols: list(scrapeProtocol),
@@ -77,9 +76,9 @@ const global = mapping({
   ...histograms,
 });
 
-const staticConfig = mapping({ targets: list(target), labels: z.optional(labels) });
+const staticConfig = z.mapping({ targets: list(target), labels: z.optional(labels) });
 
-const relabelConfig = mapping({
+const relabelConfig = z.mapping({
   source_labels: list(nonEmpty('a label name')),
   separator: z.optional(text),
   regex: z.optional(regex),
@@ -89,7 +88,7 @@ const relabelConfig = mapping({
   action: z.optional(relabelAction),
 });
 
-const scrapeConfig = mapping({
+const scrapeConfig = z.mapping({
   job_name: nonEmpty('a job name'),
   scrape_interval: z.optional(interval),
   scrape_timeout: z.optional(duration),
@@ -119,7 +118,7 @@ const scrapeConfig = mapping({
   kubernetes_sd_configs: list(discovery.kubernetes_sd_configs),
 });
 
-const sigv4 = mapping({
+const sigv4 = z.mapping({
   region: nonEmpty('a region like eu-central-1'),
   access_key: secret,
   secret_key: secret,
@@ -129,19 +128,19 @@ const sigv4 = mapping({
   use_fips_sts_endpoint: z.optional(flag),
 });
 
-const azuread = mapping({
+const azuread = z.mapping({
   cloud: z.optional(oneOf('AzurePublic', 'AzureGovernment', 'AzureChina')),
   scope: z.optional(azureScope),
-  oauth: mapping({ client_id: secret, client_secret: secret, tenant_id: secret }),
+  oauth: z.mapping({ client_id: secret, client_secret: secret, tenant_id: secret }),
 });
 
 /** The key itself, which its file is resolved to. */
-const googleIam = mapping({ credentials: googleKey, credentials_file: z.optional(text) });
+const googleIam = z.mapping({ credentials: googleKey, credentials_file: z.optional(text) });
 
 /** A client certificate. */
-const tlsConfig = mapping({ cert_file: certificate, key_file: z.optional(certificate) });
+const tlsConfig = z.mapping({ cert_file: certificate, key_file: z.optional(certificate) });
 
-const queueConfig = mapping({
+const queueConfig = z.mapping({
   capacity: z.optional(positive),
   max_shards: z.optional(positive),
   min_shards: z.optional(positive),
@@ -153,13 +152,13 @@ const queueConfig = mapping({
   sample_age_limit: z.optional(duration),
 });
 
-const metadataConfig = mapping({
+const metadataConfig = z.mapping({
   send: z.optional(flag),
   send_interval: z.optional(duration),
   max_samples_per_send: z.optional(positive),
 });
 
-const remoteWrite = mapping({
+const remoteWrite = z.mapping({
   url: remoteUrl,
   name: z.optional(text),
   protobuf_message: z.optional(oneOf('prometheus.WriteRequest', 'io.prometheus.write.v2.Request')),
@@ -186,7 +185,7 @@ const remoteWrite = mapping({
   write_relabel_configs: list(relabelConfig),
 });
 
-const otlp = mapping({
+const otlp = z.mapping({
   translation_strategy: z.optional(
     oneOf(
       'UnderscoreEscapingWithSuffixes',
@@ -206,9 +205,9 @@ const otlp = mapping({
 });
 
 /** Of a process that is not there. */
-const runtime = mapping({ gogc: z.optional(text), log_level: z.optional(text) });
+const runtime = z.mapping({ gogc: z.optional(text), log_level: z.optional(text) });
 
-export const configSchema = mapping({
+export const configSchema = z.mapping({
   runtime: z.optional(runtime),
   global: z.optional(global),
   scrape_configs: list(scrapeConfig),
@@ -218,7 +217,7 @@ export const configSchema = mapping({
 });
 
 /** A file of `scrape_config_files`. */
-export const configFileSchema = mapping({ scrape_configs: list(scrapeConfig) });
+export const configFileSchema = z.mapping({ scrape_configs: list(scrapeConfig) });
 
 export type ParsedConfig = z.infer<typeof configSchema>;
 export type ParsedGlobal = z.infer<typeof global>;

@@ -4,16 +4,11 @@ import { isBareIp, parseTarget, SELF } from './addresses.ts';
 import { PLACES, REGION_LABEL, regionsIn, VPC_LABEL } from './places.ts';
 import type { Path } from './positions.ts';
 import { quote } from './problems.ts';
-import type { Report, Said } from './rules.ts';
+import { BARE_IP, type Report } from './report.ts';
 import type { Mapping, Value } from './tree.ts';
+import { list, mapping } from './values.ts';
 
 const PLACES_NAMES = [...PLACES.keys()].join(', ');
-
-export const BARE_IP: Said = {
-  expected: 'a host name',
-  hint: 'works locally and fails in production: Cloudflare Workers cannot fetch a bare IP address; use a host name, or a private network (NARTHEX_VPC)',
-  level: 'warning',
-};
 
 export function checkTargets(scrape: Mapping, path: Path, report: Report): void {
   const rules = list(scrape['relabel_configs']).map(mapping);
@@ -77,5 +72,3 @@ function checkRegions(value: string, path: Path, report: Report): void {
 }
 
 const textOf = (value: Value): string => (typeof value === 'string' ? value : '');
-const list = (value: Value): Value[] => (Array.isArray(value) ? value : []);
-const mapping = (value: Value): Mapping => (typeof value === 'object' && !Array.isArray(value) ? value : {});

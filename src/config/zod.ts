@@ -4,9 +4,12 @@
  * schema brings them.
  */
 
-import { config } from 'zod/mini';
+import { array, config, type core, strictObject } from 'zod/mini';
 
 config({ jitless: true });
 
 // Names, not one object of all: so that the bundle holds only what is used, and not 40 languages of messages.
 export * from 'zod/mini';
+
+export const mapping = <T extends core.$ZodShape>(shape: T) => strictObject(shape, { error: 'a mapping' });
+export const list = <T extends core.$ZodType>(item: T) => array(item, { error: 'a list' });

@@ -14,7 +14,7 @@ import { describe, problem, quote, sortProblems, formatProblems, type Problem } 
 import { duration, field, flag, positiveDuration } from '../config/fields.ts';
 import { nearest } from '../config/nearest.ts';
 import type { Path } from '../config/positions.ts';
-import { valueAt } from '../config/schema-problems.ts';
+import { valueAt } from '../config/values.ts';
 import { parseSize } from '../config/sizes.ts';
 import { readTree, type Mapping, type Tree } from '../config/tree.ts';
 import * as z from '../config/zod.ts';
