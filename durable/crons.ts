@@ -10,7 +10,7 @@ import { forwardRound } from '../src/forward/round.ts';
 import type { Fetch } from '../src/model/doors.ts';
 import { RUN_MS } from '../src/scrape/baton.ts';
 import { Connections } from '../src/scrape/reach/connections.ts';
-import { changesOf } from '../src/receive/shards.ts';
+import { changesOf, shardsAt } from '../src/receive/shards.ts';
 import { SCRAPE_CRONS } from '../src/scrape/lanes.ts';
 import { bucketOf } from './bucket.ts';
 import { inForce, limitsInForce, relayRemotes } from './configuration.ts';
@@ -103,9 +103,13 @@ async function relayLogs(
 }
 
 async function cutRun(env: Env): Promise<void> {
-  for (const [tenant, { shards }] of await tenants(env)) {
-    const doors = { catalogue: catalogue(env, tenant), bucket: bucketOf(env.BUCKET), random: Math.random, warn };
-    for (const [shard, ingester] of shards.entries()) {
+  for (const [tenant, { shards, record }] of await tenants(env)) {
+    const ways = { catalogue: catalogue(env, tenant), bucket: bucketOf(env.BUCKET), random: Math.random, warn };
+    const doors = { ...ways, changesMs: changesOf(record) };
+    // The shard that a series moved from comes first: it has the values that were accepted first.
+    const order = [...shards.entries()];
+    if (shardsAt(record, Date.now()) < record.highest) order.reverse();
+    for (const [shard, ingester] of order) {
       try {
         const ulids = await cutShard(tenant, shard, ingester, Date.now(), doors);
         if (ulids.length > 0) info(`blocks cut for tenant ${tenant}, shard ${shard}: ${ulids.join(', ')}`);

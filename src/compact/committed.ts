@@ -1,5 +1,5 @@
 /**
- * What committed blocks hold already, of the range of a late cut. Of a late series, it withholds the samples whose timestamp is taken there: the same
+ * What committed blocks hold already, of the range of a cut that is late, or of a tenant whose number of shards changed. Of a series, it withholds the samples whose timestamp is taken there: the same
  * value again is a duplicate, another one a conflict, as everywhere. So blocks of one range have no timestamp of a series in common, and whoever reads
  * them together sees the value that came first: Prometheus takes any.
  *
@@ -24,12 +24,18 @@ const WINDOWS_BYTES = 16 * 2 ** 20;
 const WINDOW_BYTES_MIN = 64 * 2 ** 10;
 const WINDOW_BYTES_MAX = 2 ** 20;
 
-/** Those of a tenant's blocks that may hold samples of a late cut's range, of any shard: series move when their number changes. */
-export function blocksBefore(cut: Cut, blocks: readonly BlockStatus[]): string[] {
-  if (!cut.late) return [];
+/**
+ * Those of a tenant's blocks that may hold samples of a cut, of any shard: what was sent again after the number of shards changed, at `changesMs`, may
+ * stand in another one's too. A first cut is compared with none unless that was since its range began, which is seldom.
+ */
+export function blocksBefore(cut: Cut, blocks: readonly BlockStatus[], changesMs: readonly number[] = []): string[] {
+  if (!mayRepeat(cut, changesMs)) return [];
   const endMs = cut.rangeStartMs + RANGE_MS;
   return blocks.filter(({ minTime, maxTime }) => minTime < endMs && maxTime > cut.rangeStartMs).map(({ ulid }) => ulid);
 }
+
+export const mayRepeat = ({ late, rangeStartMs }: Cut, changesMs: readonly number[]): boolean =>
+  late || changesMs.some((changeMs) => changeMs >= rangeStartMs);
 
 /** Where blocks are, and whom to tell of one that cannot be compared with. */
 export interface CommittedDoors {
@@ -140,7 +146,7 @@ export class Committed implements Repeats {
   #leaveOut(ulid: string, error: unknown): void {
     // A bucket that does not answer is no block that is not there: the cut comes again.
     if (!(error instanceof BlockError)) throw error;
-    this.#warn(`late samples are not compared with block ${ulid}: ${error.message}`);
+    this.#warn(`samples are not compared with block ${ulid}: ${error.message}`);
   }
 }
 

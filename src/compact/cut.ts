@@ -7,7 +7,7 @@ import type { Random } from '../model/doors.ts';
 import { blockKey } from '../model/tenant.ts';
 import { ulid } from '../model/ulid.ts';
 import type { BucketDoor, CatalogueDoor, ShardDoor } from './doors.ts';
-import { blocksBefore } from './committed.ts';
+import { blocksBefore, mayRepeat } from './committed.ts';
 import { lateNumber } from './late.ts';
 import { writeBlock } from './write-block.ts';
 
@@ -16,6 +16,8 @@ export interface CutDoors {
   readonly bucket: BucketDoor;
   readonly random: Random;
   readonly warn: (text: string) => void;
+  /** When the number of the tenant's shards changed, Unix ms; never when absent. */
+  readonly changesMs?: readonly number[];
 }
 
 /** Cuts what is due in one shard of a tenant. Returns the ULIDs of the blocks committed. */
@@ -38,9 +40,9 @@ export async function cutShard(
       const name = ulid(nowMs, doors.random);
       const key = (file: string): string => blockKey(tenant, name, file);
       // Cuts of a range come in the order in which they were closed, so what was accepted before is committed before.
-      const blocks = cut.late ? await doors.catalogue.blocks() : [];
+      const blocks = mayRepeat(cut, doors.changesMs ?? []) ? await doors.catalogue.blocks() : [];
       const late = cut.late ? lateNumber(blocks, shard, cut.rangeStartMs, nowMs) : 0;
-      const before = blocksBefore(cut, blocks);
+      const before = blocksBefore(cut, blocks, doors.changesMs);
       const plan = { tenant, shard, ulid: name, cut, late, nowMs, before, key, warn: doors.warn };
       const written = await writeBlock(plan, ingester, doors.bucket);
       if (written.block !== null) {

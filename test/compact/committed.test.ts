@@ -254,6 +254,10 @@ describe('late samples', () => {
       blocks.slice(1).map(({ ulid }) => ulid),
     );
     expect(blocksBefore({ ...cut, late: false }, blocks)).toEqual([]);
+    // A first cut is, when the number of shards changed since its range began.
+    const first = (...changesMs: number[]) => blocksBefore({ ...cut, late: false }, blocks, changesMs);
+    expect(first(cut.rangeStartMs - 1)).toEqual([]);
+    expect(first(cut.rangeStartMs - 1, cut.rangeStartMs)).toEqual(blocksBefore(cut, blocks));
   });
 });
 
