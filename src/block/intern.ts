@@ -3,6 +3,7 @@
  * or an object, so a million labels are a few typed arrays.
  */
 
+import { hashOf, slotsOf } from '../model/hash.ts';
 import { ByteList, U32List } from './lists.ts';
 
 export class Interner {
@@ -55,7 +56,8 @@ export class Interner {
     this.#bytes.append(from, start, end);
     this.#ends.push(this.#bytes.length);
     this.#hashes.push(hash);
-    if (2 * this.count > this.#slots.length) this.#grow();
+    if (2 * this.count > this.#slots.length)
+      this.#slots = slotsOf(2 * this.#slots.length, this.#hashes.items, this.count);
     return id;
   }
 
@@ -67,41 +69,4 @@ export class Interner {
     for (let i = at - start, j = start; j < end; j++) if (bytes[i + j] !== from[j]) return false;
     return true;
   }
-
-  #grow(): void {
-    const slots = new Uint32Array(2 * this.#slots.length);
-    const mask = slots.length - 1;
-    for (let id = 0; id < this.count; id++) {
-      let slot = this.#hashes.items[id]! & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = id + 1;
-    }
-    this.#slots = slots;
-  }
-}
-
-/** FNV-1a, and Murmur's finish, without which its low bits cluster. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-/** Compares two byte strings as Go compares strings. */
-export function compareBytes(
-  a: Uint8Array,
-  aStart: number,
-  aEnd: number,
-  b: Uint8Array,
-  bStart: number,
-  bEnd: number,
-): number {
-  const length = Math.min(aEnd - aStart, bEnd - bStart);
-  for (let i = 0; i < length; i++) {
-    const difference = a[aStart + i]! - b[bStart + i]!;
-    if (difference !== 0) return difference;
-  }
-  return aEnd - aStart - (bEnd - bStart);
 }

@@ -10,7 +10,7 @@ import { CHUNKS_HEADER_BYTES, CHUNKS_MAGIC, CHUNKS_VERSION } from './chunks.ts';
 import { checkCrc, countOf, Cursor, section, u32At } from './cursor.ts';
 import { BlockError } from './error.ts';
 import { INDEX_MAGIC, INDEX_VERSION, SERIES_ALIGN, TOC_BYTES } from './index.ts';
-import { compareBytes } from './intern.ts';
+import { compareBytes } from '../model/bytes.ts';
 
 /** Offsets of the index's sections, in bytes from its start. */
 export interface Toc {

@@ -11,7 +11,7 @@ import { checkCrc, Cursor } from './cursor.ts';
 import { BlockError } from './error.ts';
 import { decodeHistograms } from './histogram-chunk.ts';
 import { SERIES_ALIGN, TOC_BYTES } from './index.ts';
-import { compareBytes } from './intern.ts';
+import { compareBytes } from '../model/bytes.ts';
 import { type ChunkMeta, readChunk, readChunkMetas, readSymbols, readToc } from './reader.ts';
 import { decodeXor } from './xor.ts';
 

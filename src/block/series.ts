@@ -9,7 +9,8 @@ import { compareLabelBytes, labelsFromBytes } from '../model/label-bytes.ts';
 import { formatLabels } from '../model/labels.ts';
 import { Cursor } from './cursor.ts';
 import { BlockError } from './error.ts';
-import { compareBytes, Interner } from './intern.ts';
+import { Interner } from './intern.ts';
+import { compareBytes } from '../model/bytes.ts';
 import { ByteList, U32List, uvarintSize } from './lists.ts';
 
 export class SeriesTable {

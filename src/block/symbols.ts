@@ -4,7 +4,8 @@
  */
 
 import { Cursor } from './cursor.ts';
-import { compareBytes, Interner } from './intern.ts';
+import { Interner } from './intern.ts';
+import { compareBytes } from '../model/bytes.ts';
 
 /** Symbols in order, and for each label id the ordinals of its name and value. */
 export interface Symbols {

@@ -12,16 +12,8 @@ import { isUlid } from '../model/ulid.ts';
 import type { Api } from './api.ts';
 import { listBlocks } from './blocks-ls.ts';
 import { Failure, messageOf } from './failure.ts';
-import { takeSnapshot } from './snapshot.ts';
+import { type Pullable, takeSnapshot } from './snapshot.ts';
 import { formatBytes } from './text.ts';
-
-export interface Pullable {
-  readonly ulid: string;
-  /** `index`, `chunks/000001`, …, `meta.json`. */
-  readonly files: readonly string[];
-  /** The path that its files lie under. */
-  readonly path: string;
-}
 
 /** What a block may hold (Prometheus, tsdb/docs/format). Names come from outside, and become paths here. */
 const FILE = /^(?:meta\.json|index|chunks\/\d{6})$/;

@@ -4,8 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotBlock } from '../http/services.ts';
 import type { Clock } from '../model/doors.ts';
 import type { Api } from './api.ts';
-import type { Pullable } from './blocks-pull.ts';
 import { Failure } from './failure.ts';
+
+/** A block whose files can be had. */
+export interface Pullable {
+  readonly ulid: string;
+  /** `index`, `chunks/000001`, …, `meta.json`. */
+  readonly files: readonly string[];
+  /** The path that its files lie under. */
+  readonly path: string;
+}
 
 const PATH = '/api/v1/admin/tsdb/snapshot';
 const PAUSE_MS = 500;

@@ -7,16 +7,8 @@ import type { Credentials, OAuth2Config, RemoteWriteConfig } from '../config/mod
 import { basic } from './basic.ts';
 import { bearer } from './oauth2.ts';
 import { keysOf } from './role.ts';
-import { signature } from './sigv4.ts';
+import { signature, type Unsigned } from './sigv4.ts';
 import type { AuthDoors } from './tokens.ts';
-
-/** A request as it will be sent; `headers` are those that a signature covers besides its own. */
-export interface Unsigned {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Uint8Array;
-}
 
 /** The headers to set. Throws when there is no token to be had, or a key cannot be read: that is no answer of the remote. */
 export async function authorize(

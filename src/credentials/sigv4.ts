@@ -3,9 +3,15 @@
  * host, the time and the headers that are handed in, no others: what a proxy adds or changes does not break the signature.
  */
 
-import type { Unsigned } from './authorize.ts';
-
 const ALGORITHM = 'AWS4-HMAC-SHA256';
+
+/** A request as it will be sent; `headers` are those that a signature covers besides its own. */
+export interface Unsigned {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
 
 /** `sessionToken`: of keys that are lent, as those of a role are. */
 export interface AwsKeys {

@@ -5,7 +5,8 @@
  * comparing it as words takes a third of the time. Invariant: one name and value has one spelling here, so equal labels have one number.
  */
 
-import { compareBytes, Interner } from '../block/intern.ts';
+import { Interner } from '../block/intern.ts';
+import { compareBytes } from '../model/bytes.ts';
 import { readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 

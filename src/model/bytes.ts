@@ -1,4 +1,4 @@
-/** Bytes that cross an object's door own their whole buffer: RPC sends, and reveals, all of the buffer under a view. */
+/** Arrays of bytes. Those that cross an object's door own their whole buffer: RPC sends, and reveals, all of the buffer under a view. */
 
 /** The same bytes in a buffer of their own; copies only when the array is a view of something larger. */
 export function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -27,4 +27,21 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     offset += part.byteLength;
   }
   return out;
+}
+
+/** Compares two byte strings as Go compares strings. */
+export function compareBytes(
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart);
+  for (let i = 0; i < length; i++) {
+    const difference = a[aStart + i]! - b[bStart + i]!;
+    if (difference !== 0) return difference;
+  }
+  return aEnd - aStart - (bEnd - bStart);
 }

@@ -6,7 +6,7 @@
  * number grows, a series stays where it is or goes to a new shard (rendezvous hashing, Thaler and Ravishankar, 1998).
  */
 
-import { hashOf, mixed } from '../encoding/remote-write/hashes.ts';
+import { hashOf, mixed } from '../model/hash.ts';
 import { labelAt } from '../encoding/remote-write/drop-label.ts';
 import type { Decoded } from '../encoding/remote-write/decoded.ts';
 

@@ -3,6 +3,7 @@
  * for counting (two of them collide once in four billion pairs); it identifies none.
  */
 
+import { hashOf, mixed } from '../../model/hash.ts';
 import type { Decoded } from './decoded.ts';
 
 /** The hashes of the series whose `keep` is not 0, in their order, in a buffer of their own. */
@@ -34,18 +35,4 @@ export function seriesHashes(decoded: Decoded, keep: Uint8Array): Uint32Array<Ar
     label = end;
   }
   return hashes.slice(0, count);
-}
-
-/** FNV-1a, whose weak bits are mixed. */
-export function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return mixed(hash);
-}
-
-/** The finish of MurmurHash3: every bit of the input changes half of the output's. */
-export function mixed(value: number): number {
-  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
