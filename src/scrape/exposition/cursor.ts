@@ -10,6 +10,7 @@ import { canonicalBound } from './number.ts';
 import {
   BACKSLASH,
   decodeText,
+  EncodingError,
   LF,
   lineError,
   QUOTE,
@@ -202,7 +203,7 @@ export abstract class PageCursor {
 
   protected decode(start: number, end: number): string {
     const text = decodeText(this.bytes, start, end);
-    if (text === null) throw this.error(start, 'valid UTF-8');
+    if (text === null) throw new EncodingError(this.error(start, 'valid UTF-8').message);
     return text;
   }
 }

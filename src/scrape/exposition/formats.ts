@@ -69,8 +69,10 @@ function parseMediaType(text: string): { type: string; version: string } | null 
     const parameter = PARAMETER.exec(rest);
     if (parameter === null) return null;
     const name = parameter[1]!.toLowerCase();
-    if (parameters.has(name)) return null;
-    parameters.set(name, parameter[2]!.replace(/^"|"$/g, ''));
+    const value = parameter[2]!.replace(/^"|"$/g, '');
+    // Twice the same is once.
+    if ((parameters.get(name) ?? value) !== value) return null;
+    parameters.set(name, value);
     rest = rest.slice(parameter[0].length);
   }
   return { type: match[1]!.toLowerCase(), version: parameters.get('version') ?? '' };

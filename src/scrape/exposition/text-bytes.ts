@@ -50,6 +50,9 @@ export class TextError extends Error {
   override name = 'TextError';
 }
 
+/** It is none for bytes that are not UTF-8. */
+export class EncodingError extends TextError {}
+
 /** An error about the byte at `at` in the line that starts at `line`. */
 export function lineError(bytes: Uint8Array, line: number, at: number, wanted: string): TextError {
   let number = 1;

@@ -25,6 +25,7 @@ import { OpenMetricsCursor } from '../exposition/openmetrics.ts';
 import { ProtobufCursor } from '../exposition/protobuf/cursor.ts';
 import { NAME_REF, type Symbols } from './symbols.ts';
 import { TextCursor } from '../exposition/text.ts';
+import { EncodingError } from '../exposition/text-bytes.ts';
 
 /** A page with more samples fails: its state and its messages must fit an isolate's 128 MB beside others. */
 export const SAMPLES_MAX = 100_000;
@@ -242,7 +243,7 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
         // The page goes on from there, most likely.
         if (entry < knownCount) guess = entry + 1;
       } else {
-        cursor.labels(exposed);
+        readLabels(cursor, exposed, out);
         rules ??= rulesOf(limits.metricRelabelConfigs);
         const { target, external } = known;
         const labels = finalLabels(exposed, target, external, limits.honorLabels, rules, limits.labelLimits);
@@ -313,6 +314,16 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
       `histogram bucket limit exceeded: ${overBucketLimit}, and in the coarsest resolution still more than native_histogram_bucket_limit, which is ${settings.bucketLimit} (raise it)`,
       'native_histogram_bucket_limit',
     );
+  }
+}
+
+/** A sample whose labels are not UTF-8 does not count, as in Prometheus, whose parser stops before it. */
+function readLabels(cursor: PageCursor, exposed: string[], out: Reading): void {
+  try {
+    cursor.labels(exposed);
+  } catch (error) {
+    if (error instanceof EncodingError) out.scraped--;
+    throw error;
   }
 }
 

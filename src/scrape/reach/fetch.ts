@@ -84,9 +84,9 @@ export async function scrapeTarget(target: Target, slotMs: number, doors: Scrape
   try {
     const response = await follow(target, doors, abort.signal, deadline);
     body = await readLimited(response, target, doors.bodyBytesMax, deadline);
+    bodyBytes = body.length;
     // An empty body has no format.
     if (body.length > 0) format = formatOf(response, target);
-    bodyBytes = body.length;
   } catch (reason) {
     body = null;
     if (reason instanceof TooLarge) bodyBytes = -1;

@@ -19,6 +19,7 @@ describe('what is answered', () => {
     ['text/plain; version=0.0.4; charset=utf-8; escaping=underscores', 'text'],
     ['Text/Plain ; Version="1.0.0"', 'text'],
     ['text/plain;', 'text'],
+    ['text/plain; version=0.0.4; version="0.0.4"', 'text'],
     ['application/openmetrics-text', 'openmetrics'],
     ['application/openmetrics-text; version=1.0.0; charset=utf-8', 'openmetrics'],
     ['application/openmetrics-text; version=7', 'openmetrics'],

@@ -35,7 +35,7 @@ const shown = (line: string): string =>
     .replace('{}', '');
 
 interface Step {
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly format?: BodyFormat;
   readonly fails?: string;
   readonly target?: Partial<PageTarget>;
@@ -97,6 +97,10 @@ const SCENARIOS: Readonly<Record<string, readonly Step[]>> = {
     { body: 'a 1\nb{x="y"} 2\n', gives: ['a 1', 'b{x="y"} 2'], counts: [2, 2], changed: true },
     { body: 'a 3\nb{x="y"} 4\n', gives: ['a 3', 'b{x="y"} 4'], counts: [2, 0], changed: false },
     { body: 'b{x="y"} 4\na 5', gives: ['a 5', 'b{x="y"} 4'], counts: [2, 0], changed: false },
+  ],
+  'labels that are not UTF-8 are no sample': [
+    { body: Buffer.from('a 1\nb{x="\xff"} 1\n', 'latin1'), gives: [], counts: [1, 0], error: /UTF-8/ },
+    { body: 'a 1\nb{""="x"} 1\n', gives: [], counts: [2, 0], error: /not empty/ },
   ],
   'series come and go': [
     { body: 'a 1\nb 2\nc 3\n', gives: ['a 1', 'b 2', 'c 3'], changed: true },
