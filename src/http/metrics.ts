@@ -275,7 +275,8 @@ function remoteMetrics(
     .add(seconds(highestMs), of);
   out
     .gauge(name('queue_highest_sent_timestamp_seconds'), 'Highest timestamp of a sample that the remote acknowledged.')
-    .add(seconds(remote.highestSentMs), of);
+    // 0 as in Prometheus, so that an alert for a remote that is behind fires also when it never took anything.
+    .add(seconds(remote.highestSentMs ?? (highestMs === null ? null : 0)), of);
 }
 
 /** The same for every consumer, remote or digest: `in = sent + dropped + pending`. */

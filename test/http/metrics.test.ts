@@ -176,6 +176,13 @@ describe('/metrics', () => {
     expect(parse(render(system({ agents: [], ingesters: [], blocks: [] })))).toBeInstanceOf(Map);
   });
 
+  it('has 0 for a remote that took nothing of what there is, as an alert for one that is behind compares', () => {
+    const remotes = [consumer({ highestSentMs: null })];
+    const behind = parse(render(system({ agents: [agent({ highestMs: NOW, remotes, targets: [] })] })));
+    const [sent] = [...behind].find(([key]) => key.includes('queue_highest_sent'))!.slice(1);
+    expect(sent).toBe(0);
+  });
+
   it('tells of a reload that failed', () => {
     expect(parse(render(status, false)).get('prometheus_config_last_reload_successful')).toBe(0);
   });
