@@ -20,7 +20,7 @@ import { Refusals } from '../src/receive/refusals.ts';
 import { Room } from '../src/receive/room.ts';
 import { type Placement, PLACEMENT_CACHE_MS, shardsAt } from '../src/receive/shards.ts';
 import { ToldTenants } from '../src/receive/told.ts';
-import { handleWrite, type WriteDeps } from '../src/receive/write.ts';
+import { type AboutRecords, type AppendResult, handleWrite, type WriteDeps } from '../src/receive/write.ts';
 import type { Labels } from '../src/model/labels.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
 import type { TargetsMetadata } from '../src/scrape/page/metadata.ts';
@@ -103,9 +103,24 @@ export function services(env: Env, nowMs: number): Services {
 function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
   const settings = limitsInForce(env).of(tenant);
   const lead = (to: string, { cluster }: Replica, leader: string): void => leaders.set(to, cluster, leader, nowMs);
+  const limits = settings.shard;
+  /** Asks the shard, unless it is known to refuse. */
+  const unlessRefused = async (
+    to: string,
+    { shard, hashes, replica }: AboutRecords,
+    call: () => Promise<AppendResult>,
+  ): Promise<AppendResult> => {
+    // A replica that may not lead any more is not refused but told so.
+    const leads = replica === null || leaders.get(to, replica.cluster, nowMs) === replica.replica;
+    const refused = leads ? refusals.answer(to, shard, hashes, limits, nowMs, Math.random) : null;
+    if (refused !== null) return refused;
+    const result = await call();
+    if (!result.ok) refusals.remember(to, shard, result, limits);
+    return result;
+  };
   return {
     limits: settings.receive,
-    hashSeries: settings.shard.seriesMax !== null,
+    hashSeries: limits.seriesMax !== null,
     nowMs,
     random: Math.random,
     room,
@@ -123,18 +138,18 @@ function writeDeps(env: Env, tenant: string, nowMs: number): WriteDeps {
     },
     describe: async (to, families) => {
       if (knownShards(to, settings.shards, nowMs) === null) await askShards(env, to, settings.shards, nowMs);
-      await ingester(env, to, 0).describe(nowMs, families);
+      const call = async () => await ingester(env, to, 0).describe(nowMs, families, limits);
+      return await unlessRefused(to, { shard: 0, hashes: null, replica: null }, call);
     },
-    append: async (to, records, { shard, hashes, replica }) => {
-      const limits = settings.shard;
-      // A replica that may not lead any more is not refused but told so.
-      const leads = replica === null || leaders.get(to, replica.cluster, nowMs) === replica.replica;
-      const refused = leads ? refusals.answer(to, shard, hashes, limits, nowMs, Math.random) : null;
-      if (refused !== null) return refused;
+    append: async (to, records, about) => {
+      const { shard, hashes, replica } = about;
       const terms = { limits, relay: settings.relay, hashes, replica };
-      const result = await ingester(env, to, shard).append(nowMs, records, terms);
+      const result = await unlessRefused(
+        to,
+        about,
+        async () => await ingester(env, to, shard).append(nowMs, records, terms),
+      );
       if (result.leader !== undefined && replica !== null) lead(to, replica, result.leader);
-      if (!result.ok) refusals.remember(to, shard, result, limits);
       return result;
     },
   };

@@ -4,7 +4,7 @@
  *   when                     what                                              rows
  *   append (a request)       body → log                                        1 a record (+ 1 for the alarm, once a digest)
  *   elect                    who leads an HA pair, when there are more shards  1 every five seconds and pair
- *   describe                 metadata that came without samples                0 when nothing is new; else 1 a 1.8 MB of all
+ *   describe                 metadata that came without samples                0 when nothing is new; else 1 a 1.8 MB of all; 1 more with a rate
  *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
  *                            metadata and exemplars in it are kept             as above; 1 a MB of exemplars, 1 for each that goes
  *   close                    watermark moves on, ended ranges are closed       1 a segment
@@ -36,7 +36,7 @@ import { Elections, LEADER_CACHE_MS, type Replica } from '../src/receive/ha.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
 import { refusal } from '../src/receive/refusals.ts';
 import { decodeRider, encodeRider } from '../src/receive/rider.ts';
-import type { AboutRecords, AppendResult } from '../src/receive/write.ts';
+import type { AboutRecords, AppendResult, NotAppended } from '../src/receive/write.ts';
 import { ForwardingObject } from './forwarding.ts';
 import { type LogEnv, limitsOf } from './limits.ts';
 import { sqlOf } from './sql.ts';
@@ -138,10 +138,9 @@ export class Ingester extends ForwardingObject {
     if (leader !== null && leader !== replica!.replica) return { ok: true, leader };
     this.#relayAtMost(relay);
     const samples = records.reduce((sum, record) => sum + record.samples, 0);
+    const exemplars = records.reduce((sum, record) => sum + (record.exemplars ?? 0), 0);
     const pending = this.#log.pending(DIGEST);
-    const room = { pendingBytes: pending.bytes, storageBytes: this.#sql.size() };
-    const pendingBytesMax = Math.min(limits.pendingBytesMax, this.#undigestedBytesMax);
-    const refused = this.#gate.admit(nowMs, samples, hashes, { ...limits, pendingBytesMax }, room);
+    const refused = this.#refused(nowMs, samples + exemplars, hashes, limits, pending.bytes);
     if (refused !== null) {
       // What waits is what makes it wait: the digest must not sleep until its time.
       if (refused.status === 503 && pending.records > 0) await this.#arm(nowMs);
@@ -163,6 +162,19 @@ export class Ingester extends ForwardingObject {
     const many = pending.samples + samples >= DIGEST_SAMPLES;
     await this.#arm(nowMs + (many ? 0 : this.#shelf.isEmpty() ? FIRST_DIGEST_AFTER_MS : DIGEST_AFTER_MS));
     return leader === null ? { ok: true } : { ok: true, leader };
+  }
+
+  /** Why it takes nothing of so many samples, exemplars or families now; null when it does, and they are counted. */
+  #refused(
+    nowMs: number,
+    count: number,
+    hashes: Uint32Array | null,
+    limits: ShardLimits,
+    pendingBytes: number,
+  ): NotAppended | null {
+    const pendingBytesMax = Math.min(limits.pendingBytesMax, this.#undigestedBytesMax);
+    const room = { pendingBytes, storageBytes: this.#sql.size() };
+    return this.#gate.admit(nowMs, count, hashes, { ...limits, pendingBytesMax }, room);
   }
 
   /** A request of a replica is about to go to several shards, of which this is the first: who leads its cluster. */
@@ -313,14 +325,24 @@ export class Ingester extends ForwardingObject {
   }
 
   /** Takes what a sender says of its metrics in a request without samples, which makes no record. */
-  async describe(nowMs: number, families: readonly FamilyMetadata[]): Promise<void> {
+  async describe(
+    nowMs: number,
+    families: readonly FamilyMetadata[],
+    limits: ShardLimits = DEFAULT_SHARD_LIMITS,
+  ): Promise<AppendResult> {
+    const elections = this.#known();
+    const refused = this.#refused(nowMs, families.length, null, limits, this.#log.pending(DIGEST).bytes);
+    if (refused !== null) return refused;
     this.#sql.transaction(() => {
+      const bucket = this.#gate.bucket();
+      if (bucket !== null) this.#log.setRider(encodeRider({ elections, bucket })!);
       const totals = this.#totals();
       const kept = this.#metadata.put(nowMs, families);
       if (kept.leftOut === 0 && kept.families === totals.families) return;
       const familiesLeftOut = (totals.familiesLeftOut ?? 0) + kept.leftOut;
       this.#values.set('totals', { ...totals, families: kept.families, familiesLeftOut } satisfies Totals);
     });
+    return { ok: true };
   }
 
   /** What is said of the metric family of this name, or of all. */

@@ -63,7 +63,10 @@ export class Gate {
     this.#bucket = bucket;
   }
 
-  /** Null when the append may go on, which is counted then; else the answer. `hashes` are of its series, null when they are not limited. */
+  /**
+   * Null when the append may go on, which is counted then; else the answer. `samples` are all that is held to the rate: exemplars and metadata are
+   * too, as in Mimir. `hashes` are of its series, null when they are not limited, or there are none.
+   */
   admit(
     nowMs: number,
     samples: number,
@@ -100,10 +103,8 @@ export class Gate {
   }
 
   #activeSeries(nowMs: number, hashes: Uint32Array | null, { seriesMax }: ShardLimits): NotAppended | null {
-    if (seriesMax === null || hashes === null) {
-      this.#series = null;
-      return null;
-    }
+    if (seriesMax === null) this.#series = null;
+    if (seriesMax === null || hashes === null) return null;
     if (this.#series?.seriesMax !== seriesMax) this.#series = new ActiveSeries(seriesMax);
     const fresh = this.#series.add(nowMs, hashes);
     if (fresh === null) return null;

@@ -60,7 +60,7 @@ export interface WriteDeps {
   /** Appends all records or none to one shard; resolves when they are durable. */
   append(tenant: string, records: readonly ReceivedRecord[], about: AboutRecords): Promise<AppendResult>;
   /** Keeps what is said of metrics in a request without samples; resolves when it is durable. */
-  describe(tenant: string, families: readonly FamilyMetadata[]): Promise<void>;
+  describe(tenant: string, families: readonly FamilyMetadata[]): Promise<AppendResult>;
   /** Counts an event: `requests:204`, `samples_in`, `refused_samples:too_old`, `refused_requests:snappy` … */
   count(event: string, n?: number): void;
   /** Remembers the newest answer that was not all well. */
@@ -208,11 +208,11 @@ export async function append(accepted: Accepted, tenant: string, deps: WriteDeps
     return { ...answer, written };
   }
   if (accepted.families.length > 0) {
-    const result = await settled(deps, async () => {
-      await deps.describe(tenant, accepted.families);
-      return { ok: true };
-    });
-    if (!result.ok) return comeAgain([result], 1);
+    const result = await settled(deps, () => deps.describe(tenant, accepted.families));
+    if (!result.ok) {
+      deps.count(`unwritten_metadata:${result.status}`, accepted.families.length);
+      return comeAgain([result], 1);
+    }
     deps.count('metadata_in', accepted.families.length);
   }
   // Counted only now: after a 5xx the whole request comes again.

@@ -145,6 +145,25 @@ describe('limits of a tenant', () => {
     expect((await write('fast', series(0, 100), raised)).status).toBe(204);
   });
 
+  it('hold exemplars and metadata to the rate too', async () => {
+    const limits = 'talkative: { samples_per_second: 1, samples_burst: 10 }';
+    const stub = ingester(bindings, 'talkative', 0);
+    const { shard } = parseLimits(limits).of('talkative');
+    const t0 = Date.now();
+    const families = Array.from({ length: 8 }, (_, i) => ({ metric: `m${i}`, type: 'gauge', help: 'Help.', unit: '' }));
+    const describe = () => asleep(stub, async () => await stub.describe(t0, families, shard));
+    const append = (exemplars: number) =>
+      asleep(stub, async () => {
+        const only = { ...record(series(0, 1, t0)), exemplars };
+        return await stub.append(t0, [only], { limits: shard, hashes: null, replica: null, relay: [] });
+      });
+    expect(await append(1)).toEqual({ ok: true });
+    expect(await describe()).toEqual({ ok: true });
+    expect(await describe()).toMatchObject({ ok: false, status: 429 });
+    expect(await append(1)).toMatchObject({ ok: false, status: 429 });
+    expect((await stub.metadata(null)).length).toBe(8);
+  });
+
   it('refuse new series with 429 while known ones go on, and tell how many are active', async () => {
     const limits = 'wide: { series_limit: 100 }';
     expect((await write('wide', series(0, 90), { limits })).status).toBe(204);

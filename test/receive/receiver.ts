@@ -57,8 +57,9 @@ export class Receiver {
         return this.result;
       },
       describe: (_tenant, families) => {
-        this.families.push(...families);
-        return Promise.resolve();
+        if (this.result instanceof Error) return Promise.reject(this.result);
+        if (this.result.ok) this.families.push(...families);
+        return Promise.resolve(this.result);
       },
       refused: (status, message) => this.refusals.push(`${status} ${message}`),
       count: (event, n = 1) => {

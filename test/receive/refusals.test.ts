@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ActiveSeries, freshIn } from '../../src/receive/active-series.ts';
+import { ActiveSeries, freshIn, type Sketch } from '../../src/receive/active-series.ts';
 import { Gate } from '../../src/receive/gate.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../../src/receive/limits.ts';
-import { Refusals } from '../../src/receive/refusals.ts';
+import { refusal, Refusals } from '../../src/receive/refusals.ts';
 import { NOW } from './receiver.ts';
 
 const S = 1000;
@@ -188,16 +188,16 @@ describe('a number of series', () => {
 it('is bounded: the oldest go', () => {
   const refusals = new Refusals();
   const many = limits({ seriesMax: 1_000_000 });
-  const gate = new Gate(() => 0);
-  gate.admit(NOW, 1, hashesOf(0, 10), many, EMPTY);
-  const refused = gate.admit(NOW, 1, hashesOf(10, 1_200_000), many, EMPTY)!;
+  const untilMs = NOW + 60 * S;
+  const series: Sketch = { bits: new Uint32Array(1 << 18), room: 0, untilMs, active: 1_000_000, seriesMax: 1_000_000 };
+  const refused = refusal(429, 'too many', NOW, { untilMs, leastS: 60, series }, () => 0);
   for (let shard = 0; shard < 10; shard++) refusals.remember('acme', shard, refused, many);
-  const hashes = hashesOf(10, 1_200_000);
-  const knows = (shard: number): boolean => refusals.answer('acme', shard, hashes, many, NOW, () => 0) !== null;
+  const knows = (shard: number): boolean => refusals.answer('acme', shard, hashesOf(0, 1), many, NOW, () => 0) !== null;
   // A megabyte each, and eight together.
   expect(Array.from({ length: 10 }, (_, shard) => knows(shard))).toEqual([false, false, ...Array(8).fill(true)]);
   // Without sketches, a thousand.
   const slow = limits({ samplesPerS: 1, samplesBurst: 1 });
+  const gate = new Gate(() => 0);
   gate.admit(NOW, 100, null, slow, EMPTY);
   const rate = gate.admit(NOW, 100, null, slow, EMPTY)!;
   for (let i = 0; i < 1500; i++) refusals.remember(`t${i}`, 0, rate, slow);
