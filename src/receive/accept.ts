@@ -251,10 +251,17 @@ function uncompress(body: Uint8Array, limits: ReceiveLimits): Uint8Array | NotAc
     if (message.length > scratch.length) scratch = new Uint8Array(message.buffer);
     return message;
   } catch (error) {
-    if (error instanceof SnappyError) return { ok: false, status: 400, cause: 'snappy', message: error.message };
-    throw error;
+    if (!(error instanceof SnappyError)) throw error;
+    const message = isFramed(body)
+      ? `the body is in snappy's framed format; remote write has the block format`
+      : error.message;
+    return { ok: false, status: 400, cause: 'snappy', message };
   }
 }
+
+/** How a stream in the framed format begins: a chunk of type 0xff with this text. */
+const FRAMED = '\xff\x06\x00\x00sNaPpY';
+const isFramed = (body: Uint8Array): boolean => String.fromCharCode(...body.subarray(0, FRAMED.length)) === FRAMED;
 
 function decode(schema: Schema, message: Uint8Array, limits: ReceiveLimits): Decoded | NotAccepted {
   try {

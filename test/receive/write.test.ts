@@ -157,7 +157,13 @@ describe('what is malformed', () => {
   const rows: [string, number, RegExp, Record<string, string>, Uint8Array | null][] = [
     ['no body', 400, /not a snappy block/, {}, null],
     ['not snappy', 400, /snappy block/, {}, Buffer.from('hello, this is not snappy')],
-    ['framed snappy', 400, /snappy block/, {}, Buffer.from('ff060000734e61507059', 'hex')],
+    [
+      'framed snappy',
+      400,
+      /snappy's framed format; remote write has the block format/,
+      {},
+      Buffer.from('ff060000734e61507059', 'hex'),
+    ],
     [
       'not protobuf',
       400,
