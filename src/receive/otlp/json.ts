@@ -1,6 +1,7 @@
 /**
  * Reads `ExportMetricsServiceRequest` from OTLP's JSON (opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding"): lowerCamelCase names, 64-bit
- * integers as text or numbers, enums as numbers or names. Unknown fields are ignored; a value of another type is a DecodeError with its path.
+ * integers as text or numbers, enums as numbers or names. Names as in the protocol's files (`resource_metrics`), which the specification does not
+ * allow, are read as by the Collector's library, and so by Prometheus: ignored they would lose everything silently. Unknown fields are ignored; a value of another type is a DecodeError with its path.
  */
 
 import { DecodeError } from '../../encoding/protobuf-reader.ts';
@@ -46,7 +47,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export function decodeOtlpJson(body: Uint8Array): ResourceMetrics[] {
   let root: unknown;
   try {
-    root = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body);
+    root = JSON.parse(text, SNAKE_NAME.test(text) ? camelCased : undefined);
   } catch (error) {
     throw new DecodeError(`not JSON: ${(error as Error).message}`);
   }
@@ -54,6 +56,21 @@ export function decodeOtlpJson(body: Uint8Array): ResourceMetrics[] {
     attributes: attributesOf(maybe(fields, 'resource', path), `${path}.resource`),
     scopes: list(fields, 'scopeMetrics', path).map(([scope, path]) => scopeOf(scope, path)),
   }));
+}
+
+/** Attributes are no fields: their names are values here. */
+const SNAKE_NAME = /"[a-z]+(_[a-z]+)+"\s*:/;
+const SNAKE = /^[a-z]+(_[a-z]+)+$/;
+
+/** For JSON.parse: gives the fields of an object their lowerCamelCase names. */
+function camelCased(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const fields = value as Record<string, unknown>;
+  for (const name of Object.keys(fields)) {
+    if (SNAKE.test(name))
+      fields[name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())] ??= fields[name];
+  }
+  return fields;
 }
 
 function scopeOf(fields: Fields, path: string): ScopeMetrics {

@@ -164,6 +164,22 @@ describe('what is refused', () => {
     expect([status, headers.get('Retry-After'), json.message]).toEqual([429, '9', 'later']);
   });
 
+  it('is not because of names as in the protocol’s files: they are read as well', () => {
+    const camel = JSON.parse(Buffer.from(asJson(everything(NANOS))).toString()) as unknown;
+    const snake = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(snake);
+      if (typeof value !== 'object' || value === null) return value;
+      const renamed = Object.entries(value).map(([name, inner]) => [
+        name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        snake(inner),
+      ]);
+      return Object.fromEntries(renamed) as unknown;
+    };
+    const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
+    expect(JSON.stringify(snake(camel))).toContain('"resource_metrics"');
+    expect(decodeOtlpJson(bytes(snake(camel)))).toEqual(decodeOtlpJson(bytes(camel)));
+  });
+
   it('in JSON is told with its place', () => {
     const bad = (text: string) => () => decodeOtlpJson(Buffer.from(text));
     expect(bad('{')).toThrow(DecodeError);
