@@ -20,7 +20,8 @@ import { Keeper, Keepers, Known } from '../src/digest/known.ts';
 import { MetadataTable } from '../src/digest/metadata.ts';
 import type { Repeats } from '../src/digest/settle.ts';
 import { type Cut, OPEN_AFTER_END_MS, Shelf } from '../src/digest/shelf.ts';
-import { DecodeError } from '../src/encoding/remote-write/decoded.ts';
+import { DecodeError, decodeWrite } from '../src/encoding/remote-write/decoded.ts';
+import { seriesHashes } from '../src/encoding/remote-write/hashes.ts';
 import { SnappyError, snappyUncompress } from '../src/encoding/snappy.ts';
 import { Outbox } from '../src/forward/outbox.ts';
 import type { IngesterStatus } from '../src/http/status.ts';
@@ -31,6 +32,7 @@ import { Blobs, Values } from '../src/log/table.ts';
 import { assertOwned, owned } from '../src/model/bytes.ts';
 import type { FamilyMetadata } from '../src/model/metadata.ts';
 import { rangeStart } from '../src/model/sample.ts';
+import { ActiveSeries } from '../src/receive/active-series.ts';
 import { Gate, STORAGE_RETRY_S } from '../src/receive/gate.ts';
 import { Elections, LEADER_CACHE_MS, type Replica } from '../src/receive/ha.ts';
 import { DEFAULT_SHARD_LIMITS, type ShardLimits } from '../src/receive/limits.ts';
@@ -43,6 +45,8 @@ import { sqlOf } from './sql.ts';
 
 /** The consumer that every log here has; remotes that it relays to are others. */
 const DIGEST = 'digest';
+/** Its blob, beside those of the metadata. */
+const ACTIVE_SERIES = 'active-series';
 /** Samples digested at once: what bounds the memory of the sort, whatever the number of series. */
 const DIGEST_LIMITS = { samplesMax: 400_000, partBytesMax: 256 * 1024 };
 /** What the objects of an isolate remember of series between digests: 32 MiB are 350,000 series with ten labels. */
@@ -99,7 +103,10 @@ export class Ingester extends ForwardingObject {
   readonly #exemplars: ExemplarRing;
   readonly #sql: Sql;
   protected override readonly outbox: Outbox;
-  readonly #gate = new Gate(Math.random);
+  readonly #gate = new Gate(Math.random, (seriesMax) => this.#recalled(seriesMax));
+  readonly #blobs: Blobs;
+  /** Whether nothing is stored of active series, as far as is known. */
+  #isSeriesForgotten = false;
   readonly #undigestedBytesMax: number;
   /** Of what rides in the log: dropped whenever an append fails. */
   #elections: Elections | null = null;
@@ -119,7 +126,8 @@ export class Ingester extends ForwardingObject {
     this.#undigestedBytesMax = bounds.bytesMax * UNDIGESTED_SHARE;
     this.#shelf = new Shelf(sql);
     this.#values = new Values(sql);
-    this.#metadata = new MetadataTable(new Blobs(sql));
+    this.#blobs = new Blobs(sql);
+    this.#metadata = new MetadataTable(this.#blobs);
     this.#exemplars = new ExemplarRing(sql);
     // Runs begin anew every minute with the configuration in force: none is told to end before.
     this.outbox = new Outbox(this.#log, this.#values, () => 0);
@@ -137,6 +145,7 @@ export class Ingester extends ForwardingObject {
     const leader = replica === null ? null : elections.elect(nowMs, replica);
     if (leader !== null && leader !== replica!.replica) return { ok: true, leader };
     this.#relayAtMost(relay);
+    if (limits.seriesMax === null) this.#forgetSeries();
     const samples = records.reduce((sum, record) => sum + record.samples, 0);
     const exemplars = records.reduce((sum, record) => sum + (record.exemplars ?? 0), 0);
     const pending = this.#log.pending(DIGEST);
@@ -175,6 +184,54 @@ export class Ingester extends ForwardingObject {
     const pendingBytesMax = Math.min(limits.pendingBytesMax, this.#undigestedBytesMax);
     const room = { pendingBytes, storageBytes: this.#sql.size() };
     return this.#gate.admit(nowMs, count, hashes, { ...limits, pendingBytesMax }, room);
+  }
+
+  /** The series that are active, for the gate that has just got a limit to hold them to. */
+  #recalled(seriesMax: number): ActiveSeries {
+    const known = this.#storedSeries();
+    if (known?.seriesMax === seriesMax) return known;
+    const series = new ActiveSeries(seriesMax);
+    // So that a digest that wakes up without a request knows that there is a limit, and counts what comes until then.
+    this.#blobs.set(ACTIVE_SERIES, series.encode());
+    this.#isSeriesForgotten = false;
+    return series;
+  }
+
+  /** Those of the last digest, and of what came since, of which not more is read than a digest takes. */
+  #storedSeries(): ActiveSeries | null {
+    const series = ActiveSeries.decode(this.#blobs.get(ACTIVE_SERIES));
+    if (series === null) return null;
+    let from = this.#log.consumer(DIGEST)!.cursor;
+    for (let count = 0; count < DIGEST_SAMPLES;) {
+      const { records, upTo } = this.#log.read(DIGEST, DIGEST_READ_BYTES, from);
+      if (upTo === from) break;
+      for (const { atMs, schema, body } of records) {
+        try {
+          const decoded = decodeWrite(schema, snappyUncompress(body, MESSAGE_BYTES_MAX));
+          series.recall(atMs, seriesHashes(decoded, new Uint8Array(decoded.seriesCount).fill(1)));
+          count += decoded.seriesCount;
+        } catch (error) {
+          // The digest sets it aside.
+          if (!(error instanceof DecodeError || error instanceof SnappyError)) throw error;
+        }
+      }
+      from = upTo;
+    }
+    return series;
+  }
+
+  /** There is no limit on them any more. */
+  #forgetSeries(): void {
+    if (this.#isSeriesForgotten) return;
+    this.#blobs.delete(ACTIVE_SERIES);
+    this.#isSeriesForgotten = true;
+  }
+
+  /** Before what was counted leaves the log. */
+  #storeSeries(): void {
+    if (this.#gate.series() === null) this.#gate.restoreSeries(this.#storedSeries());
+    const series = this.#gate.series();
+    if (series?.isChanged() === true) this.#blobs.set(ACTIVE_SERIES, series.encode());
   }
 
   /** A request of a replica is about to go to several shards, of which this is the first: who leads its cluster. */
@@ -315,12 +372,14 @@ export class Ingester extends ForwardingObject {
           evicted: dropped.evicted + evicted,
         },
       } satisfies Totals);
+      this.#storeSeries();
       this.#log.acknowledge(nowMs, DIGEST, cursor, seq, {
         sent,
         dropped: { unreadable },
         ...(sent > 0 ? { highestMs } : {}),
       });
     });
+    this.#gate.series()?.stored();
     KNOWN.keep(this.#keeper, known);
   }
 

@@ -5,11 +5,17 @@
  *
  * Its error: there are eight bits or more for every series of the limit. The count is within 1 % of the truth (0.3 % is its standard
  * error at 1,000 series, less with more), and a new series is taken for a known one where its bit is set already: by chance of one in
- * nine when the limit is reached, less before. Kept in memory only: an object that slept counts anew.
+ * nine when the limit is reached, less before.
+ *
+ * As bytes, little endian: version 1 (u32), the limit (u32), since when the newer bitmap counts (f64, Unix ms), the newer bitmap, the older.
  */
+
+import { SERIES_LIMIT_MAX } from './limits.ts';
 
 const WINDOW_MS = 10 * 60 * 1000;
 const BITS_MIN = 1 << 16;
+const VERSION = 1;
+const HEADER_BYTES = 16;
 /** A sketch has a megabyte at most. */
 const SKETCH_BITS_MAX = 1 << 23;
 
@@ -48,6 +54,12 @@ function mark(bits: Uint32Array, hashes: Uint32Array): number[] {
   return marked;
 }
 
+function ones(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
 export const tooManySeries = (active: number, seriesMax: number, fresh: number): string =>
   `about ${active} series are active, at most ${seriesMax} may be (series_limit in NARTHEX_LIMITS), and ${fresh} of the request are new; nothing of it was kept`;
 
@@ -60,6 +72,7 @@ export class ActiveSeries {
   #currentBits = 0;
   #bits = 0;
   #sinceMs = 0;
+  #isStored = true;
 
   constructor(seriesMax: number) {
     this.seriesMax = seriesMax;
@@ -91,7 +104,57 @@ export class ActiveSeries {
     }
     this.#bits += fresh;
     this.#currentBits += marked.length;
+    if (marked.length > 0) this.#isStored = false;
     return null;
+  }
+
+  /** Counts series that were let in before, whatever the limit is; `atMs` is when they came. */
+  recall(atMs: number, hashes: Uint32Array): void {
+    this.#rotate(atMs);
+    const marked = mark(this.#current, hashes);
+    for (const bit of marked) if ((this.#previous[bit >>> 5]! & (1 << (bit & 31))) === 0) this.#bits++;
+    this.#currentBits += marked.length;
+    if (marked.length > 0) this.#isStored = false;
+  }
+
+  /** Whether something was counted since it was stored. */
+  isChanged(): boolean {
+    return !this.#isStored;
+  }
+
+  stored(): void {
+    this.#isStored = true;
+  }
+
+  encode(): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(HEADER_BYTES + this.#current.byteLength * 2);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, VERSION, true);
+    view.setUint32(4, this.seriesMax, true);
+    view.setFloat64(8, this.#sinceMs, true);
+    new Uint32Array(bytes.buffer, HEADER_BYTES).set(this.#current);
+    new Uint32Array(bytes.buffer, HEADER_BYTES + this.#current.byteLength).set(this.#previous);
+    return bytes;
+  }
+
+  /** As it was stored; null when it was not, or not in a way that is known. */
+  static decode(bytes: Uint8Array | null): ActiveSeries | null {
+    if (bytes === null || bytes.byteLength < HEADER_BYTES) return null;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const seriesMax = view.getUint32(4, true);
+    if (view.getUint32(0, true) !== VERSION || seriesMax === 0 || seriesMax > SERIES_LIMIT_MAX) return null;
+    const series = new ActiveSeries(seriesMax);
+    const size = series.#current.byteLength;
+    if (bytes.byteLength !== HEADER_BYTES + 2 * size) return null;
+    series.#sinceMs = view.getFloat64(8, true);
+    const own = bytes.slice().buffer;
+    series.#current = new Uint32Array(own, HEADER_BYTES, size / 4);
+    series.#previous = new Uint32Array(own, HEADER_BYTES + size, size / 4);
+    for (let i = 0; i < size / 4; i++) {
+      series.#currentBits += ones(series.#current[i]!);
+      series.#bits += ones(series.#current[i]! | series.#previous[i]!);
+    }
+    return series;
   }
 
   /** What `add` would refuse until series are forgotten. */

@@ -3,8 +3,8 @@
  * again as a whole; senders are told when, each another time, so that they do not come back together. What it refuses it would refuse for a while,
  * and says so (`hold`): whoever asks need not ask again until then.
  *
- * What is left of the rate rides in the log (rider.ts). Series are in memory and may be forgotten: an object that slept begins with none. What it
- * protects storage by (`room`) it does not remember but is told.
+ * What it knows is in memory. The object remembers it besides: what is left of the rate rides in the log (rider.ts), series are stored with each
+ * digest and recalled with what came since. What it protects storage by (`room`) it is told.
  */
 
 import type { Random } from '../model/doors.ts';
@@ -40,17 +40,30 @@ export interface Bucket {
 
 export class Gate {
   readonly #random: Random;
+  readonly #recall: (seriesMax: number) => ActiveSeries;
   /** Null is full. */
   #bucket: Bucket | null = null;
   #series: ActiveSeries | null = null;
 
-  constructor(random: Random) {
+  /** `recall` gives the series that were active before it had a memory. */
+  constructor(random: Random, recall = (seriesMax: number) => new ActiveSeries(seriesMax)) {
     this.#random = random;
+    this.#recall = recall;
   }
 
   /** Estimated number of active series; null when they are not counted. */
   activeSeries(): number | null {
     return this.#series?.estimate() ?? null;
+  }
+
+  /** What is to be remembered of active series; null when they are not counted, as far as it knows. */
+  series(): ActiveSeries | null {
+    return this.#series;
+  }
+
+  /** Goes on with the series that were active. */
+  restoreSeries(series: ActiveSeries | null): void {
+    this.#series = series;
   }
 
   /** What is left of the rate after the last append that was let in; null where there is no rate. */
@@ -105,7 +118,7 @@ export class Gate {
   #activeSeries(nowMs: number, hashes: Uint32Array | null, { seriesMax }: ShardLimits): NotAppended | null {
     if (seriesMax === null) this.#series = null;
     if (seriesMax === null || hashes === null) return null;
-    if (this.#series?.seriesMax !== seriesMax) this.#series = new ActiveSeries(seriesMax);
+    if (this.#series?.seriesMax !== seriesMax) this.#series = this.#recall(seriesMax);
     const fresh = this.#series.add(nowMs, hashes);
     if (fresh === null) return null;
     const sketch = this.#series.sketch();

@@ -11,7 +11,8 @@ import { decodeWrite } from '../../src/encoding/remote-write/decoded.ts';
 import { snappyUncompress } from '../../src/encoding/snappy.ts';
 import { forwardRound } from '../../src/forward/round.ts';
 import { Connections } from '../../src/scrape/reach/connections.ts';
-import { DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
+import { accept, type Accepted } from '../../src/receive/accept.ts';
+import { DEFAULT_RECEIVE_LIMITS, DEFAULT_SHARD_LIMITS } from '../../src/receive/limits.ts';
 import { parseLimits } from '../../src/receive/settings.ts';
 import { placeSeries } from '../../src/receive/shards.ts';
 import worker from '../../src/worker.ts';
@@ -110,6 +111,8 @@ it('writes one row a request and shard, however many samples are in it', async (
     ).toBe(1);
   }
   const limited = { limits: 'rows: { samples_per_second: 100000, series_limit: 10000, ha: true }' };
+  // When series are limited for the first time, that is written down.
+  await write('rows', series(0, 1), limited);
   expect(await rowsWritten('rows', () => write('rows', series(0, 100), limited))).toBe(1);
   expect(await rowsWritten('rows', () => write('rows', series(0, 100), { ...limited, method: 'GET' }))).toBe(0);
 });
@@ -173,6 +176,36 @@ describe('limits of a tenant', () => {
     expect((await write('wide', series(0, 90), { limits })).status).toBe(204);
     const { activeSeries } = await ingester(bindings, 'wide', 0).report(Date.now(), 'wide', 0);
     expect(activeSeries).toBe(90);
+  });
+
+  it('refuse new series also to a tenant who pauses, as an object remembers what is active when it slept', async () => {
+    const stub = ingester(bindings, 'bursts', 0);
+    const { shard } = parseLimits('bursts: { series_limit: 100 }').of('bursts');
+    const T = Date.UTC(2036, 0, 1);
+    const append = (atMs: number, from: number, to: number, limits = shard) =>
+      asleep(stub, async () => {
+        const { body } = record(series(from, to, atMs));
+        const accepted = accept(2, body, DEFAULT_RECEIVE_LIMITS, atMs, { hashSeries: true }) as Accepted;
+        const { records, hashes } = accepted.parts[0]!;
+        const result = await stub.append(atMs, records, { limits, hashes, replica: null, relay: [] });
+        return result.ok ? 204 : result.status;
+      });
+    const digest = () => asleep(stub, async () => await stub.digest(T));
+    expect(await append(T, 0, 60)).toBe(204);
+    expect(await append(T + 15_000, 60, 120)).toBe(429);
+    expect(await append(T + 15_000, 60, 90)).toBe(204);
+    // What it knows it knows from the log; then it is digested by an object without a memory.
+    await digest();
+    expect(await append(T + 30_000, 120, 150)).toBe(429);
+    expect(await append(T + 30_000, 0, 100)).toBe(204);
+    await digest();
+    expect(await append(T + 60_000, 100, 120)).toBe(429);
+    expect(await append(T + 60_000, 0, 100)).toBe(204);
+    // Series that nothing comes of are forgotten all the same.
+    expect(await append(T + 31 * 60_000, 200, 300)).toBe(204);
+    // A limit that is gone, and is back, begins anew.
+    expect(await append(T + 31 * 60_000, 0, 100, { ...shard, seriesMax: null })).toBe(204);
+    expect(await append(T + 31 * 60_000, 0, 100)).toBe(204);
   });
 
   it('with a mistake are told by /-/ready, and the defaults hold', async () => {

@@ -124,6 +124,43 @@ describe('active series', () => {
     expect(series.estimate()).toBe(1);
   });
 
+  it('are the same after they were stored, with what is counted then', () => {
+    const series = new ActiveSeries(1000);
+    expect(series.isChanged()).toBe(false);
+    series.add(NOW, hashesOf(0, 500));
+    series.add(NOW + 11 * MINUTE, hashesOf(400, 900));
+    expect(series.isChanged()).toBe(true);
+    const again = ActiveSeries.decode(series.encode())!;
+    expect([again.seriesMax, again.estimate(), again.isChanged()]).toEqual([1000, series.estimate(), false]);
+    const later = NOW + 12 * MINUTE;
+    expect(again.add(later, hashesOf(0, 900))).toBeNull();
+    expect(again.isChanged()).toBe(true);
+    expect(again.add(later, hashesOf(900, 1200))).toBe(series.add(later, hashesOf(900, 1200)));
+    // Ten minutes after they came, as without.
+    for (const one of [series, again]) one.add(NOW + 23 * MINUTE, hashesOf(0, 1));
+    expect(again.estimate()).toBeGreaterThan(series.estimate());
+    again.recall(NOW + 23 * MINUTE, hashesOf(2000, 4000));
+    expect(again.estimate()).toBeGreaterThan(2000);
+  });
+
+  it('begin anew with what cannot be read', () => {
+    const bytes = new ActiveSeries(1000).encode();
+    expect(ActiveSeries.decode(bytes)).not.toBeNull();
+    expect(ActiveSeries.decode(null)).toBeNull();
+    expect(ActiveSeries.decode(bytes.subarray(0, 12))).toBeNull();
+    expect(ActiveSeries.decode(bytes.subarray(0, -4))).toBeNull();
+    for (const [at, value] of [
+      [0, 2],
+      [4, 0],
+      [7, 255],
+    ] as const) {
+      const damaged = bytes.slice();
+      damaged[at] = value;
+      if (at === 4) damaged.fill(0, 4, 8);
+      expect(ActiveSeries.decode(damaged)).toBeNull();
+    }
+  });
+
   it('misses a new series as often as it says: at most one in nine at the limit', () => {
     const n = 16_384;
     const series = new ActiveSeries(n);
