@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { ConfigFile } from '../config/files.ts';
 import type { Problem, Secrets } from '../config/load.ts';
+import { textOf } from '../encoding/utf8.ts';
 import { Failure, messageOf } from './failure.ts';
 
 export interface CheckedConfig {
@@ -76,9 +77,15 @@ function names(folder: string): string[] {
 }
 
 function read(file: string): string {
+  let bytes: Uint8Array;
   try {
-    return readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
-    throw new Failure(`the configuration cannot be read: ${messageOf(error)}`);
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(error);
+    throw new Failure(`${file} cannot be read: ${why}`);
   }
+  const text = textOf(bytes);
+  if (text === null) throw new Failure(`${file} is not UTF-8 text`);
+  return text;
 }

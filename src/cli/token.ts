@@ -33,9 +33,19 @@ That replaces what the secret holds. It may hold many lines; a secret of another
 /** `name roles tenant sha256:…`, checked by the very code that will read it. */
 export function secretLine(token: string, { roles, tenant = DEFAULT_TENANT, name }: TokenOptions): string {
   const digest = createHash('sha256').update(token).digest('hex');
+  for (const [option, value] of Object.entries({ name, role: roles, tenant })) {
+    if (value !== undefined && (value === '' || /\s/.test(value)))
+      throw new UsageError(`--${option} ${JSON.stringify(value)}: it may not be empty or hold spaces`);
+  }
   const line = `${name ?? defaultName(roles, tenant)} ${roles} ${tenant} sha256:${digest}`;
   const problem = parseTokens([line]).problems[0];
-  if (problem !== undefined) throw new UsageError(problem.replace(/^.*?: /, '').replace(/; [^;]*$/, ''));
+  if (problem !== undefined)
+    throw new UsageError(
+      problem
+        .replace(/^.*?: /, '')
+        .replace(/; [^;]*$/, '')
+        .replace(/ \(field \d\)/, ''),
+    );
   return line;
 }
 

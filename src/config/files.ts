@@ -3,6 +3,7 @@
  * configuration, so they are read when it is put in force or reloaded, and never in between. What is in them is checked in `load.ts`.
  */
 
+import { textOf } from '../encoding/utf8.ts';
 import type { FilesDoor } from '../model/doors.ts';
 import { globOf, objectName } from '../model/glob.ts';
 import { readTree } from './tree.ts';
@@ -51,16 +52,10 @@ export async function readConfigFiles(
       bytes += file.size;
       if (bytes > bytesMax)
         throw new Error(`with ${name} it has more than ${CONFIG_BYTES_MAX} bytes, the most of a configuration`);
-      found.set(name, { name, text: textOf(name, await file.bytes()) });
+      const text = textOf(await file.bytes());
+      if (text === null) throw new Error(`${name} is not UTF-8`);
+      found.set(name, { name, text });
     }
   }
   return [...found.values()];
-}
-
-function textOf(name: string, bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
-  } catch {
-    throw new Error(`${name} is not UTF-8`);
-  }
 }

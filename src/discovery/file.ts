@@ -5,6 +5,7 @@
 
 import type { FileDiscovery } from '../config/model.ts';
 import { readTree } from '../config/tree.ts';
+import { textOf } from '../encoding/utf8.ts';
 import { globOf, objectName } from '../model/glob.ts';
 import type { TargetGroup } from './group.ts';
 import { parseJson } from './http-get.ts';
@@ -51,12 +52,8 @@ async function readFile(name: string, { files }: DiscoveryDoors): Promise<Target
   if (found === null) return [];
   if (found.size > FILE_BYTES_MAX)
     throw new DiscoveryError(`it has ${found.size} bytes, at most ${FILE_BYTES_MAX} are read`);
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(await found.bytes());
-  } catch {
-    throw new DiscoveryError('it is not UTF-8');
-  }
+  const text = textOf(await found.bytes());
+  if (text === null) throw new DiscoveryError('it is not UTF-8');
   const value = /\.json$/i.test(name) ? parseJson(text) : parseYaml(text);
   return readGroups(value, (i) => `${name}:${i}`, { __meta_filepath: name });
 }

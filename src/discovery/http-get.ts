@@ -6,6 +6,7 @@
 import type { Credentials, HttpDiscovery } from '../config/model.ts';
 import { authorizationOf } from '../credentials/authorize.ts';
 import { forget } from '../credentials/tokens.ts';
+import { textOf } from '../encoding/utf8.ts';
 import { readStream } from '../model/body.ts';
 import { SELF } from '../scrape/target.ts';
 import { type DiscoveryDoors, DiscoveryError } from './kind.ts';
@@ -87,7 +88,7 @@ async function exchange(question: Question, doors: DiscoveryDoors, signal: Abort
     }
     if (question.headers['accept'] !== undefined) headers.set('accept', question.headers['accept']);
     const response = await fetch(new Request(url, { headers, redirect: 'manual', signal }));
-    if (response.status === 200) return { headers: response.headers, text: await textOf(response) };
+    if (response.status === 200) return { headers: response.headers, text: await readText(response) };
     void response.body?.cancel().catch(() => undefined);
     // A token may have been withdrawn: once with another.
     if (response.status === 401 && trusted && !refused && oauth2 !== undefined && forget(oauth2, doors.tokens)) {
@@ -110,16 +111,14 @@ function redirected(from: string, location: string): string {
   return to.href;
 }
 
-async function textOf(response: Response): Promise<string> {
+async function readText(response: Response): Promise<string> {
   const body = await readStream(response.body, ANSWER_BYTES_MAX);
   if (body === null) {
     throw new DiscoveryError(`the answer has more than ${ANSWER_BYTES_MAX} bytes (narrow what is asked for)`);
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body);
-  } catch {
-    throw new DiscoveryError('the answer is not UTF-8');
-  }
+  const text = textOf(body);
+  if (text === null) throw new DiscoveryError('the answer is not UTF-8');
+  return text;
 }
 
 /** The reason of a network error. Node hides it in `cause`. */

@@ -1,4 +1,13 @@
-/** Whether bytes are UTF-8, as Go's `utf8.Valid` sees it: no surrogates, nothing overlong, nothing above U+10FFFF. */
+/** UTF-8 as Go's `utf8.Valid` sees it: no surrogates, nothing overlong, nothing above U+10FFFF. */
+
+/** The text of bytes, without a byte order mark; null when they are not UTF-8. */
+export function textOf(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
 
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;

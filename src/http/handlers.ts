@@ -8,6 +8,7 @@ import { isSnapshotName } from '../compact/snapshot.ts';
 import { CONFIG_BYTES_MAX, type ConfigFile } from '../config/files.ts';
 import { formatProblems } from '../config/problems.ts';
 import { redactConfig, redactScrapeConfig } from '../config/redact.ts';
+import { textOf } from '../encoding/utf8.ts';
 import { compareUtf8 } from '../model/labels.ts';
 import { blockKey, snapshotKey } from '../model/tenant.ts';
 import { isUlid } from '../model/ulid.ts';
@@ -247,7 +248,7 @@ const pushConfig: Handler = async (c, _caller, memory) => {
   if (body === null) {
     return failure(c.req.path, 413, 'bad_data', `a configuration may have ${CONFIG_BYTES_MAX} bytes`);
   }
-  const sent = decodeUtf8(body);
+  const sent = textOf(body);
   if (sent === null) return failure(c.req.path, 400, 'bad_data', 'the configuration is not UTF-8 text');
   const isJson = /^application\/json\b/i.test(c.req.header('content-type') ?? '');
   const { config: yaml, files } = isJson ? withFiles(sent) : { config: sent, files: [] };
@@ -293,7 +294,8 @@ const rewind: Handler = async (c, _caller, memory) => {
     );
   const rewound = await c.env.services.rewind(name, sinceMs);
   memory.forgetStatus();
-  if (rewound === null) return notFound(c, `no remote_write has the name ${JSON.stringify(name)}`);
+  if (rewound === null)
+    return notFound(c, `no remote_write has the name ${JSON.stringify(name)} (one without a name goes by its url)`);
   if (rewound.logs === 0)
     return notFound(
       c,
@@ -424,14 +426,6 @@ function versionData(version: Awaited<ReturnType<Services['config']>>['version']
     source: version.source,
     pushedAt: version.pushedAtMs === null ? null : timestamp(version.pushedAtMs),
   };
-}
-
-function decodeUtf8(body: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body);
-  } catch {
-    return null;
-  }
 }
 
 /** The words of an error: its class does not survive an object's door. */

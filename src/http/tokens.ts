@@ -7,6 +7,7 @@
  *     gateway  write         acme,wile   sha256:…     # whichever X-Scope-OrgID names; acme when it names none
  */
 
+import { textOf } from '../encoding/utf8.ts';
 import { isTenant } from '../model/tenant.ts';
 
 /** In a token's list of tenants: every tenant. */
@@ -108,9 +109,7 @@ export function sentToken(header: string | null): { scheme: 'bearer' | 'basic'; 
 
 function base64Text(value: string): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(
-      Uint8Array.from(atob(value), (c) => c.charCodeAt(0)),
-    );
+    return textOf(Uint8Array.from(atob(value), (c) => c.charCodeAt(0)));
   } catch {
     return null;
   }

@@ -65,9 +65,9 @@ test('a line for the secret has a name of its own, whatever the tenant', () => {
     expect(line).toContain(createHash('sha256').update('nx_t').digest('hex'));
   }
   const bad = { roles: 'admin', tenant: undefined, name: undefined };
-  expect(() => secretLine('nx_t', { ...bad, roles: 'owner' })).toThrow('the roles (field 2) are write, read and admin');
-  expect(() => secretLine('nx_t', { ...bad, tenant: 'a/b' })).toThrow('the tenants (field 3) are names');
-  expect(() => secretLine('nx_t', { ...bad, name: 'a b' })).toThrow('expected 4 fields');
+  expect(() => secretLine('nx_t', { ...bad, roles: 'owner' })).toThrow('the roles are write, read and admin');
+  expect(() => secretLine('nx_t', { ...bad, tenant: 'a/b' })).toThrow('the tenants are names');
+  expect(() => secretLine('nx_t', { ...bad, name: 'a b' })).toThrow('--name "a b": it may not be empty or hold spaces');
 });
 
 test.each(COMMANDS.map((command) => [command.name, command] as const))('%s: help and usage', (name, command) => {

@@ -143,7 +143,8 @@ export const Labels: FC<{ labels: LabelSet }> = ({ labels }) => (
   <span class="labels">
     {labels.map(({ name, value }) => (
       <span class="label">
-        {name}=<b>{JSON.stringify(value)}</b>
+        {name}=<wbr />
+        <b>{JSON.stringify(value)}</b>
       </span>
     ))}
   </span>

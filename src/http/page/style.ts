@@ -63,7 +63,7 @@ input::placeholder { color: var(--idle); }
 :is(input, select, textarea, button, summary, a):focus-visible { outline: 2px solid var(--ember); outline-offset: 1px; }
 button { cursor: pointer; background: var(--ember); border-color: var(--ember); color: var(--paper); }
 .filter.live button { display: none; }
-.filter.relabel { display: grid; justify-items: start; }
+.filter.relabel { display: grid; justify-items: start; margin-bottom: .9rem; }
 .filter.relabel .search { width: 100%; }
 
 .tally { margin-top: 1.1rem; }

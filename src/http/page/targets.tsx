@@ -106,7 +106,8 @@ const Row: FC<{ target: TargetStatus; nowMs: number }> = ({ target, nowMs }) => 
           <span class="small">
             {more.map(({ name, value }) => (
               <span class="label">
-                {name}={JSON.stringify(value)}
+                {name}=<wbr />
+                {JSON.stringify(value)}
               </span>
             ))}
           </span>
