@@ -1,10 +1,11 @@
 /**
- * The series texts of a page, in the order of the page, with their final labels: columns, no object an entry. Two texts may stand for
- * one series (other order of labels, other blanks), so each entry names the entry that stands for its label set.
+ * The series texts that a page has, and had since it was stored as a whole, with their final labels: columns, no object an entry. Two texts may stand for
+ * one series (other order of labels, other blanks), so each entry names the entry that stands for its label set. Entries are only added, so what
+ * finds them lasts; which of them the page has, and in which order, is a list beside them.
  *
  * A text whose series a rule dropped has no labels: it is there so that no rule has to look at it again, and it stands for nothing.
  *
- * The one invariant: entries that have the same labels have the same `series`, and that is the index of one of them.
+ * The one invariant: entries that have the same labels have the same `series`, and that is the first of them, on the page or not.
  */
 
 import { hashOfBytes, hashOfRefs, HashTable } from './hash-table.ts';
@@ -34,8 +35,10 @@ export class Entries {
   /** The family stamp under which `member` was judged; 0 for none. */
   judged = new Uint32Array(0);
   member = new Uint8Array(0);
-  /** Which entry of the page that was stored last as a whole it is; −1 for one that is newer. */
-  origin = new Int32Array(0);
+  /** The page: its entries, in its order. */
+  order = new Uint32Array(0);
+  /** Where in it an entry is; −1 for one that it does not have any more, or not yet. */
+  place = new Int32Array(0);
 
   /** Made when they are asked for: a page whose series do not change needs none. */
   #byKey: HashTable | null = null;
@@ -43,11 +46,13 @@ export class Entries {
   /** The hashes of what was asked for last. */
   #asked = 0;
   #askedLabels = 0;
+  /** Of the page; −1 when it has not been counted. */
+  #seriesCount = -1;
 
   /** What the columns and the tables take in memory. */
   get bytes(): number {
-    const { keys, keyEnd, refs, refEnd, series, tracked, judged, member, origin } = this;
-    const columns = [keys, keyEnd, refs, refEnd, series, tracked, judged, member, origin];
+    const { keys, keyEnd, refs, refEnd, series, tracked, judged, member, order, place } = this;
+    const columns = [keys, keyEnd, refs, refEnd, series, tracked, judged, member, order, place];
     return columns.reduce((sum, column) => sum + column.byteLength, 32 * this.count);
   }
 
@@ -72,10 +77,13 @@ export class Entries {
   find(bytes: Uint8Array, start: number, end: number): number {
     if (this.#byKey === null) {
       this.#byKey = new HashTable(this.count);
-      for (let i = 0; i < this.count; i++)
-        this.#byKey.add(hashOfBytes(this.keys, this.keyStart(i), this.keyEnd[i]!), i);
+      const keys = viewOf(this.keys);
+      for (let i = 0, from = 0; i < this.count; i++) {
+        this.#byKey.add(hashOfBytes(keys, from, this.keyEnd[i]!), i);
+        from = this.keyEnd[i]!;
+      }
     }
-    this.#asked = hashOfBytes(bytes, start, end);
+    this.#asked = hashOfBytes(viewOf(bytes), start, end);
     const table = this.#byKey;
     for (let at = table.first(this.#asked); at >= 0; at = table.next()) {
       if (this.#isKey(at, bytes, start, end)) return at;
@@ -109,7 +117,10 @@ export class Entries {
     return entry;
   }
 
-  /** Adds a text, which is new, of a series that `series` stands for. For who decodes: what was looked up before does not find it. */
+  /**
+   * Adds a text, which is new, of a series that `series` stands for; the page does not have it yet. For who decodes: when something was looked up before,
+   * it is found only after `reindex`.
+   */
   append(bytes: Uint8Array, start: number, end: number, refs: Uint32Array | readonly number[], series: number): number {
     const entry = this.count;
     const key = this.keyStart(entry);
@@ -123,7 +134,7 @@ export class Entries {
     this.tracked[entry] = 0;
     this.judged[entry] = 0;
     this.member[entry] = 0;
-    this.origin[entry] = -1;
+    this.place[entry] = -1;
     this.count++;
     return entry;
   }
@@ -132,49 +143,38 @@ export class Entries {
   truncate(count: number): void {
     if (count === this.count) return;
     this.count = count;
+    this.reindex();
+  }
+
+  reindex(): void {
     this.#byKey = this.#byLabels = null;
   }
 
-  /** These entries, in this order; `tracked[i]` is the new value for the series that entry `i` stands for. */
-  select(order: Uint32Array, tracked: (series: number) => number): Entries {
-    const out = new Entries();
-    let keyBytes = 0;
-    let refCount = 0;
-    for (const i of order) {
-      keyBytes += this.keyEnd[i]! - this.keyStart(i);
-      refCount += this.refEnd[i]! - this.refStart(i);
+  /** The page has these entries now, each once. */
+  turn(order: Uint32Array<ArrayBuffer>): void {
+    const { place } = this;
+    place.fill(-1);
+    for (let i = 0; i < order.length; i++) place[order[i]!] = i;
+    this.order = order;
+    this.#seriesCount = -1;
+  }
+
+  /** By entry that stands for a series: 1 when the page has it, dropped or not. */
+  present(): Uint8Array<ArrayBuffer> {
+    const { order, series } = this;
+    const present = new Uint8Array(this.count);
+    for (let i = 0; i < order.length; i++) present[series[order[i]!]!] = 1;
+    return present;
+  }
+
+  /** Label sets that the page exposes, each once. */
+  get seriesCount(): number {
+    if (this.#seriesCount < 0) {
+      const present = this.present();
+      this.#seriesCount = 0;
+      for (let i = 0; i < present.length; i++) if (present[i] === 1 && !this.isDropped(i)) this.#seriesCount++;
     }
-    // With some room: who changes changes again, and the first text that is new would move all columns.
-    const more = 1 + 1 / 32;
-    out.#reserve(Math.ceil(order.length * more), Math.ceil(keyBytes * more), Math.ceil(refCount * more));
-    const moved = new Int32Array(this.count).fill(-1);
-    let key = 0;
-    let ref = 0;
-    for (let to = 0; to < order.length;) {
-      // Neighbours nearly always stay neighbours: what they have is moved at once.
-      const first = order[to]!;
-      let run = 1;
-      while (to + run < order.length && order[to + run] === first + run) run++;
-      const keyStart = this.keyStart(first);
-      const refStart = this.refStart(first);
-      out.keys.set(this.keys.subarray(keyStart, this.keyEnd[first + run - 1]), key);
-      out.refs.set(this.refs.subarray(refStart, this.refEnd[first + run - 1]), ref);
-      for (let from = first; from < first + run; from++, to++) {
-        out.keyEnd[to] = this.keyEnd[from]! - keyStart + key;
-        out.refEnd[to] = this.refEnd[from]! - refStart + ref;
-        const series = this.series[from]!;
-        if (moved[series]! < 0) moved[series] = to;
-        out.series[to] = moved[series]!;
-        out.tracked[to] = moved[series] === to ? tracked(series) : 0;
-        out.judged[to] = this.judged[from]!;
-        out.member[to] = this.member[from]!;
-        out.origin[to] = this.origin[from]!;
-      }
-      key = out.keyEnd[to - 1]!;
-      ref = out.refEnd[to - 1]!;
-    }
-    out.count = order.length;
-    return out;
+    return this.#seriesCount;
   }
 
   #isKey(entry: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -203,12 +203,15 @@ export class Entries {
     this.tracked = grown(this.tracked, new Uint8Array(length));
     this.judged = grown(this.judged, new Uint32Array(length));
     this.member = grown(this.member, new Uint8Array(length));
-    this.origin = grown(this.origin, new Int32Array(length));
+    this.place = grown(this.place, new Int32Array(length));
   }
 }
 
+/** Most pages that are read grow by a few texts: not by half. */
 const room = (needed: number, column: { readonly length: number }): number =>
-  column.length === 0 ? needed : Math.max(needed, column.length * 2, 64);
+  column.length === 0 ? needed : Math.max(needed, Math.ceil(column.length * (1 + 1 / 4)), 64);
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function grown<T extends Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
   from: T,

@@ -66,22 +66,28 @@ export class HashTable {
   }
 }
 
-/** FNV-1a over bytes, two at a time, with a finish that spreads it over the low bits. */
-export function hashOfBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5 | 0;
+/** Of `bytes[start, end)`, four at a time: a page's texts are all hashed when its first new one comes. */
+export function hashOfBytes(bytes: DataView, start: number, end: number): number {
+  let hash = end - start;
   let i = start;
-  for (; i < end - 1; i += 2) hash = Math.imul(hash ^ (bytes[i]! | (bytes[i + 1]! << 13)), 0x01000193);
-  if (i < end) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  for (; i <= end - 4; i += 4) hash = mixed(hash, bytes.getInt32(i, true));
+  for (; i < end; i++) hash = mixed(hash, bytes.getUint8(i));
   return spread(hash);
 }
 
 export function hashOfRefs(refs: Uint32Array | readonly number[], start: number, end: number): number {
-  let hash = 0x811c9dc5 | 0;
-  for (let i = start; i < end; i++) hash = spread(Math.imul(hash ^ refs[i]!, 0x01000193));
-  return hash;
+  let hash = end - start;
+  for (let i = start; i < end; i++) hash = mixed(hash, refs[i]!);
+  return spread(hash);
+}
+
+/** High bits come down each time: a product alone would leave them where they are. */
+function mixed(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, 0x2c1b3c6d);
+  return product ^ (product >>> 15);
 }
 
 function spread(hash: number): number {
-  const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return Math.imul(mixed ^ (mixed >>> 12), 0x297a2d39) ^ (mixed >>> 15);
+  const product = Math.imul(hash ^ (hash >>> 12), 0x297a2d39);
+  return product ^ (product >>> 15);
 }

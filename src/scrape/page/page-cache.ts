@@ -82,9 +82,13 @@ export class Pages {
     this.#used.delete(entry);
   }
 
-  /** What was used is stored: it is weighed, and may go from now on. */
+  /** What was used is stored: it is weighed, and may go from now on. What is crowded goes at once. */
   settle(): void {
     for (const entry of this.#used) {
+      if (entry.page.isCrowded) {
+        this.delete(entry.key);
+        continue;
+      }
       this.#cache.leave(entry);
       entry.bytes = entry.page.bytes;
       this.#cache.enter(entry);

@@ -7,7 +7,7 @@
  */
 
 import { snappyCompress, snappyUncompress } from '../../encoding/snappy.ts';
-import { AS_FLOAT_HISTOGRAM } from './entries.ts';
+import { AS_FLOAT_HISTOGRAM, type Entries } from './entries.ts';
 import type { Families } from './families.ts';
 import { StateReader, StateWriter } from './page-bytes.ts';
 import { type PageState, readFamily, STATE_BYTES_MAX, type StoredState, writeFamily } from './page-codec.ts';
@@ -15,6 +15,8 @@ import { type PageState, readFamily, STATE_BYTES_MAX, type StoredState, writeFam
 const VERSION = 1;
 const LIVE = 1;
 const FAMILIES = 2;
+/** A new text of a series of the whole stands for that one, also when the page has no other text of it. Earlier versions saw to that only when it had. */
+const JOINED = 4;
 const ALIAS = 1;
 const MEMBER = 2;
 
@@ -27,7 +29,7 @@ export function encodeChange(state: PageState): Uint8Array<ArrayBuffer> {
   out.tag(VERSION);
   time(out, stored.lastMs);
   out.uint32(stored.bytes);
-  out.tag((state.live ? LIVE : 0) | (otherFamilies ? FAMILIES : 0));
+  out.tag(JOINED | (state.live ? LIVE : 0) | (otherFamilies ? FAMILIES : 0));
   time(out, state.lastMs);
   if (otherFamilies) writeFamilies(out, families, stored.families);
 
@@ -53,24 +55,28 @@ export function encodeChange(state: PageState): Uint8Array<ArrayBuffer> {
   at = 0;
   for (const i of fresh) out.labels(refs, at, (at += entries.refEnd[i]! - entries.refStart(i)));
   for (const i of fresh) out.uint32(entries.keyEnd[i]! - entries.keyStart(i));
-  const classes = classesOf(state, stored, fresh);
+  const standing = new Map<number, number>();
   const familyOf = new Map(families.stamps.map((stamp, id) => [stamp, id + 1]));
   fresh.forEach((i, k) => {
     const own = stored.count + k;
-    const series = classes[entries.series[i]!]!;
-    out.tag((series === own ? 0 : ALIAS) | (entries.member[i] ? MEMBER : 0));
-    if (series === own) out.uint32(entries.tracked[i]!);
-    else out.uint32(series);
+    const series = entries.series[i]!;
+    // One that came and went may stand for it in memory.
+    const known = series < stored.count ? series : standing.get(series);
+    if (known === undefined) standing.set(series, own);
+    out.tag((known === undefined ? 0 : ALIAS) | (entries.member[i] ? MEMBER : 0));
+    out.uint32(known ?? entries.tracked[series]!);
     out.uint32(familyOf.get(entries.judged[i]!) ?? 0);
   });
   for (const i of fresh) out.raw(entries.keys, entries.keyStart(i), entries.keyEnd[i]!);
 
   writeOrder(out, state, stored);
-  for (let i = 0; i < entries.count; i++) {
-    const series = classes[i]!;
-    if (entries.series[i] !== i || series >= stored.count || stored.tracked[series] === entries.tracked[i]) continue;
+  const told = new Set<number>();
+  for (let i = 0; i < entries.order.length; i++) {
+    const series = entries.series[entries.order[i]!]!;
+    if (series >= stored.count || stored.tracked[series] === entries.tracked[series] || told.has(series)) continue;
+    told.add(series);
     out.uint32(i);
-    out.uint32(entries.tracked[i]!);
+    out.uint32(entries.tracked[series]!);
   }
   return snappyCompress(out.bytes.subarray(0, out.length));
 }
@@ -106,31 +112,56 @@ export function applyChange(state: PageState, change: Uint8Array): boolean {
     const flag = from.number();
     member[k] = flag & MEMBER ? 1 : 0;
     series[k] = own;
-    if (flag & ALIAS) series[k] = from.number();
-    else tracked[k] = readTracked(from);
-    if (series[k]! > own || series[k]! < 0) throw from.damaged();
+    if (flag & ALIAS) {
+      const known = from.number();
+      if (known >= own) throw from.damaged();
+      series[k] = known < stored.count ? entries.series[known]! : series[known - stored.count]!;
+    } else {
+      tracked[k] = readTracked(from);
+    }
     const family = from.number();
     if (family > families.count) throw from.damaged();
     judged[k] = family === 0 ? 0 : families.stamps[family - 1]!;
   }
+  if ((flags & JOINED) === 0) join(entries, refs, refEnd, series, tracked);
   for (let k = 0; k < count; k++) {
     const key = from.take(keyLength[k]!);
     const set = refs.subarray(k === 0 ? 0 : refEnd[k - 1]!, refEnd[k]);
     const entry = entries.append(key, 0, key.length, set, series[k]!);
-    entries.tracked[entry] = tracked[k]!;
+    if (series[k] === entry) entries.tracked[entry] = tracked[k]!;
     entries.member[entry] = member[k]!;
     entries.judged[entry] = judged[k]!;
   }
 
-  const before = entries.tracked;
-  state.entries = entries.select(readOrder(from, entries.count), (one) => before[one]!);
-  const now = state.entries;
+  entries.turn(readOrder(from, entries.count));
   while (from.at < from.bytes.length) {
-    const i = from.number();
-    if (i >= now.count || now.series[i] !== i) throw from.damaged();
-    now.tracked[i] = readTracked(from);
+    const entry = entries.order[from.number()];
+    if (entry === undefined) throw from.damaged();
+    entries.tracked[entries.series[entry]!] = readTracked(from);
   }
   return true;
+}
+
+/** Makes new entries that stand for themselves, and have the labels of one of the whole, stand for that one. */
+function join(
+  entries: Entries,
+  refs: Uint32Array,
+  refEnd: Uint32Array,
+  series: Uint32Array,
+  tracked: Uint8Array,
+): void {
+  const joined = new Map<number, number>();
+  for (let k = 0; k < series.length; k++) {
+    const start = k === 0 ? 0 : refEnd[k - 1]!;
+    const own = entries.count + k;
+    const known = series[k] === own && refEnd[k]! > start ? entries.findLabels(refs, start, refEnd[k]!) : -1;
+    if (known >= 0) {
+      joined.set(own, known);
+      entries.tracked[known] = tracked[k]!;
+    }
+    series[k] = joined.get(series[k]!) ?? series[k]!;
+  }
+  entries.reindex();
 }
 
 /** How a series goes stale, as entries.ts numbers it. */
@@ -145,27 +176,13 @@ function time(out: StateWriter, ms: number): void {
   out.uint32(ms % 2 ** 32);
 }
 
-/** The entries that the stored whole does not have. */
-function freshOf({ entries }: PageState): number[] {
+/** The entries that the stored whole does not have, in the order of the page. */
+function freshOf({ entries, stored }: PageState): number[] {
+  const { order } = entries;
+  const { count } = stored!;
   const fresh: number[] = [];
-  for (let i = 0; i < entries.count; i++) if (entries.origin[i]! < 0) fresh.push(i);
+  for (let i = 0; i < order.length; i++) if (order[i]! >= count) fresh.push(order[i]!);
   return fresh;
-}
-
-/**
- * By entry that stands for a series: the number of the series when stored entries come first and new ones after them. It is that of the stored whole when any text
- * of the series was there.
- */
-function classesOf({ entries }: PageState, stored: StoredState, fresh: readonly number[]): Int32Array {
-  const classes = new Int32Array(entries.count).fill(-1);
-  for (let i = 0; i < entries.count; i++) {
-    const origin = entries.origin[i]!;
-    if (origin >= 0) classes[entries.series[i]!] = stored.series[origin]!;
-  }
-  fresh.forEach((i, k) => {
-    if (classes[entries.series[i]!]! < 0) classes[entries.series[i]!] = stored.count + k;
-  });
-  return classes;
 }
 
 /** Runs of neighbours: where each begins, in stored and new entries as they are numbered together, and how long it is. */
@@ -173,14 +190,14 @@ function writeOrder(out: StateWriter, { entries }: PageState, stored: StoredStat
   const runs: number[] = [];
   let fresh = stored.count;
   let next = -1;
-  for (let i = 0; i < entries.count; i++) {
-    const origin = entries.origin[i]!;
-    const number = origin >= 0 ? origin : fresh++;
+  for (let i = 0; i < entries.order.length; i++) {
+    const entry = entries.order[i]!;
+    const number = entry < stored.count ? entry : fresh++;
     if (number === next) runs[runs.length - 1]!++;
     else runs.push(number, 1);
     next = number + 1;
   }
-  out.uint32(entries.count);
+  out.uint32(entries.order.length);
   out.uint32(runs.length / 2);
   for (const number of runs) out.uint32(number);
 }

@@ -31,9 +31,8 @@ export interface StoredState {
   readonly bytes: number;
   readonly symbols: number;
   readonly families: Families;
-  /** Its entries, of which the columns `series` and `tracked` are kept as they were. */
+  /** Its entries are the first of all, in its order; the column `tracked` is kept as it was. */
   readonly count: number;
-  readonly series: Uint32Array;
   readonly tracked: Uint8Array;
 }
 
@@ -74,8 +73,10 @@ export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
   out.text(state.context);
 
   // References are numbered anew in the order of their use.
-  const entryRefs = entries.refStart(entries.count);
-  const refs = new Uint32Array(reports.reduce((sum, set) => sum + set.length, entryRefs));
+  const { order } = entries;
+  let length = reports.reduce((sum, set) => sum + set.length, 0);
+  for (let i = 0; i < order.length; i++) length += entries.refEnd[order[i]!]! - entries.refStart(order[i]!);
+  const refs = new Uint32Array(length);
   const renumbered = new Int32Array(state.symbols.count).fill(-1);
   const used = [state.symbols.text(0)];
   renumbered[0] = 0;
@@ -84,16 +85,19 @@ export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
     if (renumbered[ref]! < 0) renumbered[ref] = used.push(state.symbols.text(ref)) - 1;
     refs[base++] = renumbered[ref]!;
   };
-  for (const set of reports) set.forEach(use);
-  const entriesFrom = base;
-  for (let i = 0; i < entryRefs; i++) use(entries.refs[i]!);
   sets.uint32(reports.length);
-  sets.uint32(entries.count);
+  sets.uint32(order.length);
   sets.uint32(refs.length);
-  base = 0;
-  for (const set of reports) sets.labels(refs, base, (base += set.length));
-  for (let i = 0; i < entries.count; i++)
-    sets.labels(refs, entriesFrom + entries.refStart(i), entriesFrom + entries.refEnd[i]!);
+  for (const set of reports) {
+    const from = base;
+    set.forEach(use);
+    sets.labels(refs, from, base);
+  }
+  for (let i = 0; i < order.length; i++) {
+    const from = base;
+    for (let r = entries.refStart(order[i]!); r < entries.refEnd[order[i]!]!; r++) use(entries.refs[r]!);
+    sets.labels(refs, from, base);
+  }
 
   out.texts(used);
   out.raw(sets.bytes, 0, sets.length);
@@ -104,14 +108,24 @@ export function encodeState(state: PageState): Uint8Array<ArrayBuffer> {
     out.text(families.names[id]!);
     writeFamily(out, families, id);
   }
-  for (let i = 0; i < entries.count; i++) out.uint32(entries.keyEnd[i]! - entries.keyStart(i));
-  for (let i = 0; i < entries.count; i++) {
-    const series = entries.series[i]!;
-    out.tag(TRACKINGS[entries.tracked[i]!]! | (series === i ? 0 : ALIAS) | (entries.member[i] ? MEMBER : 0));
-    if (series !== i) out.uint32(series);
+  for (let i = 0; i < order.length; i++) out.uint32(entries.keyEnd[order[i]!]! - entries.keyStart(order[i]!));
+  // And entries in the order of the page.
+  const moved = new Int32Array(entries.count).fill(-1);
+  for (let i = 0; i < order.length; i++) {
+    const series = entries.series[order[i]!]!;
+    const isFirst = moved[series]! < 0;
+    if (isFirst) moved[series] = i;
+    out.tag((isFirst ? TRACKINGS[entries.tracked[series]!]! : ALIAS) | (entries.member[order[i]!] ? MEMBER : 0));
+    if (!isFirst) out.uint32(moved[series]!);
   }
-  for (let i = 0; i < entries.count; i++) out.uint32(familyOf.get(entries.judged[i]!) ?? 0);
-  out.raw(entries.keys, 0, entries.keyStart(entries.count));
+  for (let i = 0; i < order.length; i++) out.uint32(familyOf.get(entries.judged[order[i]!]!) ?? 0);
+  for (let i = 0; i < order.length;) {
+    // Neighbours nearly always stay neighbours.
+    const first = order[i]!;
+    let last = first;
+    while (++i < order.length && order[i] === last + 1) last++;
+    out.raw(entries.keys, entries.keyStart(first), entries.keyEnd[last]!);
+  }
   return snappyCompress(out.bytes.subarray(0, out.length));
 }
 
@@ -157,14 +171,16 @@ export function decodeState(stored: Uint8Array): PageState {
   entries.series = new Uint32Array(n);
   entries.tracked = new Uint8Array(n);
   entries.member = new Uint8Array(n);
-  entries.origin = new Int32Array(n);
+  entries.order = new Uint32Array(n);
+  entries.place = new Int32Array(n);
   for (let i = 0; i < n; i++) {
     const flags = from.number();
     entries.tracked[i] = Math.max(0, TRACKINGS.indexOf(flags & (TRACKED | HISTOGRAM | FLOATS)));
     entries.member[i] = flags & MEMBER ? 1 : 0;
-    entries.series[i] = flags & ALIAS ? from.number() : i;
-    if (entries.series[i]! > i) throw from.damaged();
-    entries.origin[i] = i;
+    const series = flags & ALIAS ? from.number() : i;
+    if (series > i) throw from.damaged();
+    entries.series[i] = series === i ? i : entries.series[series]!;
+    entries.order[i] = entries.place[i] = i;
   }
   entries.judged = new Uint32Array(n);
   for (let i = 0; i < n; i++) {
@@ -181,8 +197,7 @@ export function decodeState(stored: Uint8Array): PageState {
     symbols: symbols.length,
     families: state.families.copy(),
     count: n,
-    series: entries.series,
-    tracked: entries.tracked,
+    tracked: entries.tracked.slice(),
   };
   return state;
 }

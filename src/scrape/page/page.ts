@@ -67,9 +67,12 @@ export class Page {
   #state: PageState;
   /** Not part of the state: see `exemplars.ts`. */
   readonly #exemplars = new Exemplars();
+  /** Texts that there were when all of them were in use. */
+  #settled: number;
 
   private constructor(state: PageState) {
     this.#state = state;
+    this.#settled = textsOf(state);
   }
 
   /**
@@ -94,14 +97,20 @@ export class Page {
    */
   store(changeShare = CHANGE_SHARE): StoredPage {
     const { stored, entries } = this.#state;
-    if (stored !== null && !this.#isCrowded() && entries.count >= stored.count * SERIES_SHARE) {
+    if (stored !== null && entries.order.length >= stored.count * SERIES_SHARE) {
       const change = encodeChange(this.#state);
       if (change.length <= CHANGE_BYTES_MAX && snappyLength(change) <= stored.bytes * changeShare)
         return { whole: null, change };
     }
     const whole = encodeState(this.#state);
     this.#state = decodeState(whole);
+    this.#settled = textsOf(this.#state);
     return { whole, change: null };
+  }
+
+  /** Most of what it holds is of series that are gone. What was stored has nothing of them: it should be read again. */
+  get isCrowded(): boolean {
+    return textsOf(this.#state) > 2 * this.#settled + 2000;
   }
 
   /** The page as a whole, as bytes that own their buffer: snappy, about a tenth of the body. */
@@ -120,9 +129,7 @@ export class Page {
     const context = contextOf(target, external);
     const renewed = context !== state.context;
     const entries = renewed ? new Entries() : before;
-    const knownCount = entries.count;
-    const reading = new Reading(knownCount);
-    const tracked = (series: number): number => reading.trackedAs(series);
+    const reading = new Reading(entries);
     const { families } = state;
     const familyCount = families.count;
 
@@ -132,11 +139,14 @@ export class Page {
     const read = error === null && result.body !== null && result.body.length > 0;
     if (read) {
       const last = Math.max(state.lastMs, lastMs);
-      const had = (series: number): boolean =>
-        renewed
-          ? before.findLabels(entries.refs, entries.refStart(series), entries.refEnd[series]!) >= 0
-          : series < knownCount;
-      const lastOf = (series: number): number => (had(series) ? last : -Infinity);
+      let present: Uint8Array | null = null;
+      const lastOf = (series: number): number => {
+        present ??= before.present();
+        const known = renewed
+          ? before.findLabels(entries.refs, entries.refStart(series), entries.refEnd[series]!)
+          : series;
+        return known >= 0 && present[known] === 1 ? last : -Infinity;
+      };
       const fault = this.#read(result, target, external, entries, reading, lastOf);
       error = fault === null ? null : fault.message;
       if (fault instanceof PageError) limit = fault.limit;
@@ -149,7 +159,7 @@ export class Page {
     if (taken) {
       emitSamples(emitter, entries, reading, state, this.#exemplars.fresh);
     }
-    const isOther = renewed || (taken && !isSame(entries, knownCount, reading));
+    const isOther = renewed || (taken && !isSame(entries, reading));
     const markerMs = Math.max(result.timestampMs, state.lastMs + 1);
     const exemplars = taken ? this.#exemplars.fresh.length : 0;
     if (taken) this.#exemplars.commit();
@@ -165,18 +175,19 @@ export class Page {
     if (renewed) staleMarkers += emitReportStale(emitter, state.reports, reports, markerMs);
     emitReports(emitter, reports, target, result, reading, error === null);
 
-    const changed = isOther || state.live !== taken || (taken && state.families.changed) || this.#isCrowded();
-    state.entries = taken && isOther ? entries.select(reading.order.subarray(0, reading.orderCount), tracked) : entries;
+    const changed = isOther || state.live !== taken || (taken && state.families.changed);
+    if (taken && isOther) turn(entries, reading);
+    state.entries = entries;
     if (renewed) state.stored = null;
     state.context = context;
     state.reports = reports;
     state.live = taken;
     state.lastMs = Math.max(state.lastMs, result.timestampMs);
     if (families.count !== familyCount) {
-      state.families = families.select(new Set(state.entries.judged.subarray(0, state.entries.count)));
+      state.families = families.select(judgedUnder(entries));
     }
     const { scraped: samples, duplicates, outOfBounds } = reading;
-    const series = reports.length + (taken ? seriesCount(state.entries) : 0);
+    const series = reports.length + (taken ? entries.seriesCount : 0);
     return { changed, samples, error, health, duplicates, outOfBounds, staleMarkers, exemplars, limit, series };
   }
 
@@ -233,19 +244,15 @@ export class Page {
       return error;
     }
   }
-
-  /** Most of the texts are of series that are gone: storing the page as a whole forgets them. */
-  #isCrowded(): boolean {
-    const { symbols } = this.#state;
-    return symbols.count > 2 * symbols.settled + 1000;
-  }
 }
 
-/** Label sets that are exposed, each once. */
-function seriesCount(entries: Entries): number {
-  let count = 0;
-  for (let i = 0; i < entries.count; i++) if (entries.series[i] === i && !entries.isDropped(i)) count++;
-  return count;
+const textsOf = ({ symbols, entries }: PageState): number => symbols.count + entries.count;
+
+/** The families of the series that the page has. */
+function judgedUnder({ order, judged }: Entries): Set<number> {
+  const stamps = new Set<number>();
+  for (let i = 0; i < order.length; i++) stamps.add(judged[order[i]!]!);
+  return stamps;
 }
 
 /** All that the labels of the entries were made with, but what was exposed. */
@@ -268,12 +275,21 @@ const reportCount = (target: PageTarget): number => (target.extraMetrics === und
 const constantBytes = (context: string): number => context.length * 2 + 64;
 
 /** Whether the reading has the same series as before, tracked the same way. */
-function isSame(entries: Entries, knownCount: number, reading: Reading): boolean {
-  if (entries.count !== knownCount || reading.orderCount !== knownCount) return false;
-  for (let i = 0; i < knownCount; i++) {
-    if (entries.series[i] === i && reading.trackedAs(i) !== entries.tracked[i]) return false;
+function isSame(entries: Entries, reading: Reading): boolean {
+  const { order, orderCount } = reading;
+  if (orderCount !== entries.order.length) return false;
+  for (let i = 0; i < orderCount; i++) {
+    const series = entries.series[order[i]!]!;
+    if (entries.place[order[i]!]! < 0 || reading.trackedAs(series) !== entries.tracked[series]) return false;
   }
   return true;
+}
+
+/** What was read is the page now. */
+function turn(entries: Entries, reading: Reading): void {
+  entries.turn(reading.order.slice(0, reading.orderCount));
+  const { order, series, tracked } = entries;
+  for (let i = 0; i < order.length; i++) tracked[series[order[i]!]!] = reading.trackedAs(series[order[i]!]!);
 }
 
 /** Whether a series of the entries before is in what was read, such that it is not stale. */
@@ -363,13 +379,18 @@ function emitZero(
   else emitter.addHistogram(refs, start, end, keyBytes, t, message, 0, message.length, type, help, unit);
 }
 
-/** Marks the tracked series stale that are not there any more. Returns how many. */
+/** Marks the tracked series of the page stale that are not there any more. Returns how many. */
 function emitStale(emitter: Emitter, entries: Entries, t: number, isThere: (series: number) => boolean): number {
+  const { order, tracked } = entries;
+  const done = new Uint8Array(entries.count);
   let count = 0;
-  for (let i = 0; i < entries.count; i++) {
-    if (entries.series[i] !== i || entries.tracked[i] === UNTRACKED || isThere(i)) continue;
-    const keyBytes = entries.keyEnd[i]! - entries.keyStart(i);
-    emitter.stale(entries.refs, entries.refStart(i), entries.refEnd[i]!, keyBytes, t, entries.tracked[i]);
+  for (let i = 0; i < order.length; i++) {
+    const series = entries.series[order[i]!]!;
+    if (tracked[series] === UNTRACKED || done[series] === 1) continue;
+    done[series] = 1;
+    if (isThere(series)) continue;
+    const keyBytes = entries.keyEnd[series]! - entries.keyStart(series);
+    emitter.stale(entries.refs, entries.refStart(series), entries.refEnd[series]!, keyBytes, t, tracked[series]);
     count++;
   }
   return count;

@@ -96,15 +96,20 @@ export class Reading {
   duplicates = 0;
   outOfBounds = 0;
 
-  constructor(entries: number) {
-    const capacity = entries + 64;
+  /** With room for the entries that there are, and for a page like the last. */
+  constructor({ count, order }: Entries) {
+    const capacity = order.length + 64;
     this.entry = new Uint32Array(capacity);
     this.t = new Float64Array(capacity);
     this.hi = new Uint32Array(capacity);
     this.lo = new Uint32Array(capacity);
     this.family = new Int32Array(capacity);
-    this.seen = new Uint8Array(capacity);
+    this.seen = new Uint8Array(count + 64);
     this.order = new Uint32Array(capacity);
+  }
+
+  isTouched(entry: number): boolean {
+    return (this.seen[entry]! & TOUCHED) !== 0;
   }
 
   touch(entry: number): void {
@@ -204,7 +209,7 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   const { honorTimestamps, trackTimestampsStaleness } = limits;
   const sampleLimit = limits.sampleLimit > 0 ? limits.sampleLimit : Infinity;
   const aheadMs = timestampMs + AHEAD_MS_MAX;
-  const knownCount = entries.count;
+  const { order } = entries;
   const settings = limits.histograms ?? CLASSIC_ONLY;
   const { startTimestamps } = limits;
   const storesStart = startTimestamps?.store === true;
@@ -219,8 +224,8 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
   exemplars.begin();
 
   for (;;) {
-    const isKnown = guess < knownCount;
-    const kind = cursor.next(entries.keys, isKnown ? entries.keyStart(guess) : 0, isKnown ? entries.keyEnd[guess]! : 0);
+    const next = guess < order.length ? order[guess]! : -1;
+    const kind = cursor.next(entries.keys, next < 0 ? 0 : entries.keyStart(next), next < 0 ? 0 : entries.keyEnd[next]!);
     if (kind === END) break;
     if (kind !== SERIES) {
       families.enter(cursor, kind);
@@ -236,12 +241,14 @@ export function readBody(body: Uint8Array, format: BodyFormat, timestampMs: numb
     let entry: number;
     let isNew = false;
     if (cursor.expected) {
-      entry = guess++;
+      entry = next;
+      guess++;
     } else {
       entry = entries.find(cursor.keys, cursor.keyStart, cursor.keyEnd);
       if (entry >= 0) {
         // The page goes on from there, most likely.
-        if (entry < knownCount) guess = entry + 1;
+        if (entries.place[entry]! >= 0) guess = entries.place[entry]! + 1;
+        else isNew = !out.isTouched(entry);
       } else {
         readLabels(cursor, exposed, out);
         rules ??= rulesOf(limits.metricRelabelConfigs);

@@ -11,15 +11,12 @@ export const NAME_REF = 0;
 
 export class Symbols {
   readonly texts: string[];
-  /** How many there were at first, when all of them were in use. */
-  readonly settled: number;
   /** Made when the first text is looked up: a page whose series do not change needs none. */
   #refs: Map<string, number> | null = null;
 
   /** `texts[0]` must be `__name__`. */
   constructor(texts: string[] = [METRIC_NAME]) {
     this.texts = texts;
-    this.settled = texts.length;
   }
 
   get count(): number {

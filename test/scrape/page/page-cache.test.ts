@@ -4,6 +4,7 @@ import { REQUEST_LIMITS } from '../../../src/model/request.ts';
 import { Page } from '../../../src/scrape/page/page.ts';
 import { PageCache } from '../../../src/scrape/page/page-cache.ts';
 import { scrapeConfig } from './configs.ts';
+import { Keeper } from './keeper.ts';
 import { resultOf } from './results.ts';
 
 /** A page that has been scraped once, with so many series. */
@@ -60,5 +61,31 @@ describe('decoded pages', () => {
     own.settle();
     expect(own.get('k')).toBeUndefined();
     expect(cache.bytes).toBe(0);
+  });
+
+  it('go when most of what they hold is of series that are gone, and are the same when they are read again', () => {
+    const cache = new PageCache(Infinity);
+    const own = cache.pages();
+    const keeper = new Keeper();
+    const target = { ...scrapeConfig(), labels: [{ name: 'job', value: 'j' }] };
+    let largest = 0;
+    let reads = 0;
+    for (let scrape = 0; scrape < 400; scrape++) {
+      let one = own.get('k');
+      if (one === undefined) {
+        own.set('k', (one = keeper.wake()));
+        reads++;
+      }
+      const body = Array.from({ length: 100 }, (_, i) => `a{b="${i % 10 === 0 ? `${i}-${scrape}` : i}"} 1\n`).join('');
+      const out = new RequestBuilder(REQUEST_LIMITS);
+      const got = one.scrape(target, [], resultOf((scrape + 1) * 1000, body), out);
+      expect(got).toMatchObject({ changed: true, series: 105, staleMarkers: scrape === 0 ? 0 : 10 });
+      keeper.keep(one);
+      own.settle();
+      largest = Math.max(largest, cache.bytes);
+    }
+    expect(reads).toBeGreaterThan(2);
+    expect(reads).toBeLessThan(10);
+    expect(largest).toBeLessThan(500_000);
   });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { RequestBuilder } from '../../../src/encoding/remote-write/builder.ts';
-import { snappyCompress } from '../../../src/encoding/snappy.ts';
+import { snappyCompress, snappyUncompress } from '../../../src/encoding/snappy.ts';
 import { labelsFrom } from '../../../src/model/labels.ts';
 import { Page, type PageScrape, type PageTarget } from '../../../src/scrape/page/page.ts';
 import { exposition } from '../../bench/exposition.ts';
@@ -151,12 +151,56 @@ test('when a change is damaged, it is refused, or is another page, at once', () 
   );
 });
 
-test('is what FORMAT.md shows', () => {
+const fromHex = (hex: string): Uint8Array =>
+  snappyCompress(Uint8Array.from(hex.replace(/#.*|\s/g, '').match(/../g)!, (pair) => Number.parseInt(pair, 16)));
+
+/** Whole and change that FORMAT.md shows. */
+function shown(): Uint8Array[] {
   const format = readFileSync(`${import.meta.dirname}/../../../src/scrape/page/FORMAT.md`, 'utf8');
-  const [whole, change] = [...format.matchAll(/```hex\n([\s\S]*?)```/g)].map(([, block]) => {
-    const hex = block!.replace(/#.*|\s/g, '');
-    return snappyCompress(Uint8Array.from(hex.match(/../g)!, (pair) => Number.parseInt(pair, 16)));
-  });
+  return [...format.matchAll(/```hex\n([\s\S]*?)```/g)].map(([, block]) => fromHex(block!));
+}
+
+test('a text that came back in another spelling is of its series, also as an earlier version stored it', () => {
+  const page = Page.decode(null);
+  scrape(page, 'a{x="1"} 1\n', 1000);
+  const whole = page.store().whole!;
+  scrape(page, 'b 1\n', 2000);
+  page.store(Infinity);
+  scrape(page, 'a{x="1",} 2\n', 3000);
+  const change = page.store(Infinity).change!;
+
+  // There the new text stands for itself, as nothing of the series was on the page.
+  const bytes = snappyUncompress(change, 10_000);
+  const text = bytes.length - 'a{x="1",}'.length - 4;
+  expect([bytes[6], bytes[text - 3], bytes[text - 2]]).toEqual([5, 1, 0]);
+  bytes[6] = 1;
+  [bytes[text - 3], bytes[text - 2]] = [0, 1];
+  const earlier = snappyCompress(bytes);
+
+  for (const one of [page, Page.decode(whole, change), Page.decode(whole, earlier)]) {
+    const { got, lines } = scrape(one, 'a{x="1"} 5\n', 4000);
+    expect(lines.filter((line) => line.startsWith('a{'))).toEqual(['a{job="j",x="1"} 5 @4000']);
+    expect(got).toMatchObject({ series: 6, staleMarkers: 0 });
+  }
+});
+
+test('series that come back are new again, awake and after a sleep', () => {
+  const added = (sleeps: boolean): (string | undefined)[] => {
+    const keeper = new Keeper(Infinity);
+    let page = keeper.wake();
+    return ['a 1\nb 1\n', 'a 1\n', 'a 1\nb 1\nb 2\n', 'b 1\na 1\n', 'b 1\nc 1\n', 'c 1\nb 1\na 1\n'].map((body, i) => {
+      if (sleeps) page = keeper.wake();
+      const { got, lines } = scrape(page, body, (i + 1) * 1000);
+      if (got.changed) keeper.keep(page);
+      return lines.find((line) => line.startsWith('scrape_series_added'))?.split(' ')[1];
+    });
+  };
+  expect(added(false)).toEqual(['2', '0', '1', '0', '1', '1']);
+  expect(added(true)).toEqual(added(false));
+});
+
+test('is what FORMAT.md shows', () => {
+  const [whole, change] = shown();
   const out = new RequestBuilder({ samplesMax: 100, bytesMax: 10_000 });
   Page.decode(whole!, change).retire(5000, out);
   expect(linesOf(out.finish())).toEqual(['a{job="j",x="2"} stale @5000', 'a{job="j",x="1"} stale @5000']);
