@@ -3,10 +3,11 @@
  *
  *   when                     what                                              rows
  *   append (a request)       body → log                                        1 a record (+ 1 for the alarm, once a digest)
- *   elect                    who leads an HA pair, when there are more shards  1 every five seconds and pair
+ *   elect, or a refusal      who leads an HA pair, without an append           1 every five seconds and pair
  *   describe                 metadata that came without samples                0 when nothing is new; else 1 a 1.8 MB of all; 1 more with a rate
  *   alarm, digest            log → sort, deduplicate → segments on the shelf   1 a part of 256 KiB, 2 for cursor and totals
  *                            metadata and exemplars in it are kept             as above; 1 a MB of exemplars, 1 for each that goes
+ *                            active series, where they are limited             1 a 1.8 MB of bitmaps
  *   close                    watermark moves on, ended ranges are closed       1 a segment
  *   part / drop              a cut is read / is in a committed block           0 / 1 a part, 1 when something came twice
  *   next / acknowledge       relaying: records after a cursor; it moves        0 / 1
