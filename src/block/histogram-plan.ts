@@ -84,7 +84,7 @@ function headerOf(first: Histogram, previous: Histogram | null): ResetHint {
  * Whether the counts of a counter fell from one histogram to the next. Unknown when the buckets cannot be compared, except that other custom
  * bounds are a reset: nobody changes them while counting.
  */
-export function resetBetween(a: Histogram, b: Histogram): ResetHint {
+function resetBetween(a: Histogram, b: Histogram): ResetHint {
   if (isStale(a)) return HINT_UNKNOWN;
   if (b.values[AT_COUNT]! < a.values[AT_COUNT]!) return HINT_RESET;
   if (a.schema !== b.schema || a.zeroThreshold !== b.zeroThreshold) return HINT_UNKNOWN;

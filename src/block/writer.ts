@@ -18,13 +18,13 @@ import { SeriesTable } from './series.ts';
 import { type SampleColumns, XorEncoder } from './xor.ts';
 
 /** How many samples a chunk aims at (Prometheus' DefaultSamplesPerChunk). */
-export const CHUNK_SAMPLES = 120;
+const CHUNK_SAMPLES = 120;
 
 /**
  * A chunk that has grown past this ends (Prometheus' head: 1,024 bytes, less the 19 that one more sample may take): readers
  * fetch chunks by an estimate of their size.
  */
-export const CHUNK_BYTES = 1005;
+const CHUNK_BYTES = 1005;
 
 /** A chunk of histograms ends at so many bytes, but has this many samples where there are as many (Prometheus' head); never more than the last. */
 const HISTOGRAM_CHUNK_BYTES = 1024;

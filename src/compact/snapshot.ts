@@ -35,7 +35,7 @@ export interface SnapshotPlan {
 }
 
 /** `20261122T130501Z-<random>`, as Prometheus names its snapshots. */
-export function snapshotName(nowMs: number, random: Random): string {
+function snapshotName(nowMs: number, random: Random): string {
   const time = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
   return `${time}-${Math.floor(random() * 2 ** 32)
     .toString(16)

@@ -30,7 +30,7 @@ import type {
 } from './model.ts';
 import * as z from './zod.ts';
 
-export const KUBERNETES_ROLES = ['node', 'pod', 'service', 'endpoints', 'endpointslice', 'ingress'] as const;
+const KUBERNETES_ROLES = ['node', 'pod', 'service', 'endpoints', 'endpointslice', 'ingress'] as const;
 
 const DEFAULT_REFRESH_MS = { http: 60_000, file: 300_000, dns: 30_000, consul: 30_000 };
 /** Prometheus watches, and has no key for this. */

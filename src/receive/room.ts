@@ -4,7 +4,7 @@
  */
 
 /** An isolate has 128 MB. While a request is judged it is there several times over, but only one is judged at a time. */
-export const ROOM_BYTES = 40 * 1024 * 1024;
+const ROOM_BYTES = 40 * 1024 * 1024;
 
 export class Room {
   readonly #bytesMax: number;

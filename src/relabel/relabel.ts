@@ -25,7 +25,7 @@ export type Rules = readonly Rule[];
 
 const known = new WeakMap<readonly RelabelConfig[], Rules>();
 
-/** Compiles rules, once for each list and once for each pattern. The rules have been checked (`check.ts`); throws RegexpError for a pattern that is not RE2. */
+/** Compiles rules, once for each list and once for each pattern. The rules have been checked (`config/relabel.ts`); throws RegexpError for a pattern that is not RE2. */
 export function rulesOf(configs: readonly RelabelConfig[]): Rules {
   let rules = known.get(configs);
   if (rules === undefined) {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import type { MixedColumns } from '../../src/block/columns.ts';
 import { decodeHistograms, HistogramEncoder } from '../../src/block/histogram-chunk.ts';
-import { readIndex, readPostings, readSeries } from '../../src/block/reader.ts';
+import { readIndex, readPostings, readSeries } from './index-reader.ts';
 import { histogram, STALE_SUM, type TestHistogram } from '../model/histograms.ts';
 import { mixedColumns, textsOf } from './mixed.ts';
 import { columns, expected, hex, readBlock, series, STALE, writeBlock } from './help.ts';

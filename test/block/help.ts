@@ -1,7 +1,8 @@
 import { concat } from '../../src/model/bytes.ts';
 import { type Labels, labelsFrom } from '../../src/model/labels.ts';
 import type { BlockSink } from '../../src/block/chunks.ts';
-import { checkChunksHeader, readChunk, readIndex, allSeries } from '../../src/block/reader.ts';
+import { readChunk } from '../../src/block/reader.ts';
+import { checkChunksHeader, readIndex, allSeries } from './index-reader.ts';
 import { BlockWriter, type BlockWriterOptions, type WrittenBlock } from '../../src/block/writer.ts';
 import { decodeXor, type SampleColumns, XorEncoder } from '../../src/block/xor.ts';
 

@@ -2,7 +2,8 @@
 
 import type { MixedColumns } from '../../src/block/columns.ts';
 import { decodeHistograms } from '../../src/block/histogram-chunk.ts';
-import { allSeries, readChunk, readIndex } from '../../src/block/reader.ts';
+import { readChunk } from '../../src/block/reader.ts';
+import { allSeries, readIndex } from './index-reader.ts';
 import { BlockWriter } from '../../src/block/writer.ts';
 import { decodeXor } from '../../src/block/xor.ts';
 import { type Labels, labelsFrom } from '../../src/model/labels.ts';

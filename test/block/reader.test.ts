@@ -1,14 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { crc32c } from '../../src/encoding/crc32c.ts';
 import { BlockError } from '../../src/block/error.ts';
-import {
-  checkChunksHeader,
-  readChunk,
-  readIndex,
-  readLabelValues,
-  readPostings,
-  readSeries,
-} from '../../src/block/reader.ts';
+import { readChunk } from '../../src/block/reader.ts';
+import { checkChunksHeader, readIndex, readLabelValues, readPostings, readSeries } from './index-reader.ts';
 import { readBlock, series, type TestBlock, writeBlock } from './help.ts';
 
 let block: TestBlock;

@@ -4,7 +4,7 @@ import { compareUtf8, labelsFrom } from '../../src/model/labels.ts';
 import { RANGE_MS } from '../../src/model/sample.ts';
 import { BlockError } from '../../src/block/error.ts';
 import { BlockWriter } from '../../src/block/writer.ts';
-import { allSeries, readIndex, readLabelValues, readPostings, readSeries } from '../../src/block/reader.ts';
+import { allSeries, readIndex, readLabelValues, readPostings, readSeries } from './index-reader.ts';
 import {
   canonical,
   columns,

@@ -1,4 +1,5 @@
-import { readChunk, readIndex, allSeries } from '../../src/block/reader.ts';
+import { readChunk } from '../../src/block/reader.ts';
+import { readIndex, allSeries } from '../block/index-reader.ts';
 import { decodeXor } from '../../src/block/xor.ts';
 import { STALE_HI, STALE_LO } from '../../src/model/sample.ts';
 import type { PlainSample } from './log-reader.ts';

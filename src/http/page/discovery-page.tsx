@@ -31,7 +31,7 @@ export interface Found {
 }
 
 /** Everything that was discovered, as far as it is shown. */
-export const foundIn = (status: SystemStatus): Found[] => [
+const foundIn = (status: SystemStatus): Found[] => [
   ...status.agents.flatMap((agent) =>
     agent.targets.map(({ job, discovered, labels }): Found => ({
       job,
@@ -157,7 +157,7 @@ const Row: FC<{ found: Found }> = ({ found }) => (
 );
 
 /** The debugger with these labels. */
-export const relabelLink = ({ job, discovered }: Pick<Found, 'job' | 'discovered'>): string =>
+const relabelLink = ({ job, discovered }: Pick<Found, 'job' | 'discovered'>): string =>
   `/relabel?${String(new URLSearchParams({ scrapePool: job, labels: linesOf(discovered) }))}`;
 
 /** Labels as somebody types them: a line each. */

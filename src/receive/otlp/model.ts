@@ -108,7 +108,7 @@ export function msOfNanos(hi: number, lo: number): number {
 }
 
 /** A double as Go's pdata shows it: as ES6 does, but for −0 and what JSON does not know. */
-export function doubleText(value: number): string {
+function doubleText(value: number): string {
   if (!Number.isFinite(value)) {
     return `json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`;
   }
@@ -116,7 +116,7 @@ export function doubleText(value: number): string {
 }
 
 /** A text in JSON as Go's encoder writes it when it need not be safe in HTML. */
-export function goJson(text: string): string {
+function goJson(text: string): string {
   return JSON.stringify(text).replace(
     /[\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

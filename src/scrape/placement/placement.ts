@@ -32,7 +32,7 @@ export const TARGETS_PER_AGENT = 1_000;
 const LOG_DAYS = 7;
 const LOG_SHARE = 0.8;
 /** What grows by itself ends somewhere; a number in the configuration may be larger. */
-export const AGENTS_MAX = 64;
+const AGENTS_MAX = 64;
 
 export interface Need {
   readonly targets: number;
