@@ -10,6 +10,7 @@ import {
   bucketCount,
   COUNT_MAX,
   type Histogram,
+  isStale,
   SCHEMA_CUSTOM,
   SCHEMA_MAX,
   SCHEMA_MIN,
@@ -38,7 +39,8 @@ export function histogramFault(h: Histogram): string | null {
   if (h.isFloat) return null;
 
   const found = below + above + zeroCount;
-  if (Math.max(count, found) > COUNT_MAX)
+  // Of a stale marker nothing is stored but the sum; a Collector gives it the marker's bits as a count too.
+  if (Math.max(count, found) > COUNT_MAX && !isStale(h))
     return `${Math.max(count, found)} observations; at most ${COUNT_MAX} are stored`;
   // Observations of NaN are in no bucket, and make the sum NaN.
   const wrong = Number.isNaN(h.values[AT_SUM]!) ? found > count : found !== count;

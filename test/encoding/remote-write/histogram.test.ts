@@ -138,6 +138,9 @@ describe('decodeHistogram', () => {
     expect(isStale(found)).toBe(true);
     expect(textOf(found)).toBe(textOf(histogram({ sum: STALE_SUM })));
     expect(decode({ countFloat: double(5), sum: STALE }).histogram.isFloat).toBe(true);
+    // As the exporter of an OpenTelemetry Collector has it: the count is the marker too.
+    const twice = decode({ countInt: { low: 2, high: 0x7ff00000, unsigned: true }, sum: STALE }).histogram;
+    expect(textOf(twice)).toBe(textOf(histogram({ sum: STALE_SUM })));
   });
 
   it('spells spans in one way', () => {
