@@ -79,6 +79,7 @@ const agentLog = (env: Env, index: number): LogDoor => {
       renew: async (...call) => await agent.renew(...call),
       acknowledge: async (...call) => await agent.acknowledge(...call),
       retried: async (...call) => await agent.retried(...call),
+      countMetadata: async (...call) => await agent.countMetadata(...call),
       setAside: async (...call) => await agent.setAside(...call),
       passed: async (...call) => await agent.passed(...call),
     },

@@ -26,6 +26,10 @@ export abstract class ForwardingObject extends DurableObject<LogEnv> implements 
     return this.outbox.retried(...call);
   }
 
+  countMetadata(...call: Parameters<LogDoor['countMetadata']>): ReturnType<LogDoor['countMetadata']> {
+    return this.outbox.countMetadata(...call);
+  }
+
   async rewind(remote: string, sinceMs: number | null): Promise<{ records: number; samples: number } | null> {
     return this.outbox.rewind(remote, sinceMs);
   }

@@ -43,6 +43,7 @@ class Changes {
       renew: (...call) => log.renew(...call),
       acknowledge: (...call) => log.acknowledge(...call),
       retried: (...call) => log.retried(...call),
+      countMetadata: (...call) => log.countMetadata(...call),
       setAside: (...call) => log.setAside(...call),
       next: async (nowMs, epoch, remote, leaseMs, from) => {
         const next = await log.next(nowMs, epoch, remote, leaseMs, from);

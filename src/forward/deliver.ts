@@ -141,6 +141,12 @@ export async function deliver(
     requests: 0,
     requestsFailed: 0,
     samplesRetried: 0,
+    histograms: 0,
+    histogramsFailed: 0,
+    histogramsRetried: 0,
+    exemplars: 0,
+    exemplarsFailed: 0,
+    exemplarsRetried: 0,
     bytes: 0,
     requestsMs: 0,
     requestsTimed: 0,
@@ -153,6 +159,12 @@ export async function deliver(
     const end = await post(request, schema, i === 0 ? records : [], sender);
     if (typeof end === 'string') return end;
     total.sent += end.sent;
+    total.histograms += end.histograms;
+    total.histogramsFailed += request.histograms - end.histograms;
+    total.histogramsRetried += end.retries.histograms;
+    total.exemplars += end.exemplars;
+    total.exemplarsFailed += request.exemplars - end.exemplars;
+    total.exemplarsRetried += end.retries.exemplars;
     total.requestsMs += end.tookMs;
     total.requestsTimed++;
     total.requests += 1 + end.retries.requests;
@@ -166,26 +178,21 @@ export async function deliver(
       lastError = end.error;
     }
   }
-  const sum = (of: (record: LogRecord) => number): number => records.reduce((all, record) => all + of(record), 0);
   const highestMs = records.reduce((max, { maxT }) => Math.max(max, maxT), -Infinity);
   return {
     ...total,
     dropped,
-    ...(total.sent > 0
-      ? {
-          highestMs,
-          histograms: sum(({ histograms }) => histograms) - plan.histogramsDropped,
-          exemplars: sender.terms.without?.exemplars === true ? 0 : sum(({ exemplars }) => exemplars),
-        }
-      : {}),
+    ...(total.sent > 0 ? { highestMs } : {}),
     ...(lastError === null ? {} : { error: lastError }),
   };
 }
 
-/** `retries` are failures that were not written down yet; the last try took `tookMs`. */
-type Posted = { readonly retries: { readonly requests: number; readonly samples: number }; readonly tookMs: number } & (
-  { readonly kind: 'sent'; readonly sent: number } | Extract<Decision, { readonly kind: 'dropped' }>
-);
+/** Failures that were not written down yet. */
+type Retries = Record<'requests' | 'samples' | 'histograms' | 'exemplars', number>;
+
+/** What was taken of the request; the last try took `tookMs`. */
+type Posted = { readonly retries: Retries; readonly tookMs: number } & Pick<WriteRequest, 'histograms' | 'exemplars'> &
+  ({ readonly kind: 'sent'; readonly sent: number } | Extract<Decision, { readonly kind: 'dropped' }>);
 
 /** Sends one request until the remote took or refused it. `records` may become too old meanwhile: those of which nothing was delivered yet. */
 async function post(
@@ -196,7 +203,7 @@ async function post(
 ): Promise<Posted | 'again' | 'apart' | 'the run ends'> {
   const { remote, run, log, doors } = sender;
   const { clock } = doors;
-  const unreported = { requests: 0, samples: 0 };
+  const unreported: Retries = { requests: 0, samples: 0, histograms: 0, exemplars: 0 };
   let error = '';
   for (let attempt = 0; ; attempt++) {
     const turn = await turnOf(sender);
@@ -230,13 +237,22 @@ async function post(
       if (decision.kind === 'sent' || decision.kind === 'dropped') {
         sender.healthy = true;
         const counted = { retries: unreported, tookMs: clock.now() - startMs };
-        return decision.kind === 'sent'
-          ? { kind: 'sent', sent: request.samples, ...counted }
-          : { ...decision, ...counted };
+        const { samples: sent, histograms, exemplars } = request;
+        if (decision.kind === 'sent') return { kind: 'sent', sent, histograms, exemplars, ...counted };
+        // As of samples: what the headers of 2.0 do not count was not taken.
+        const written = schema === 2 ? answer.written : { histograms: 0, exemplars: 0 };
+        return {
+          ...decision,
+          histograms: Math.min(histograms, written.histograms),
+          exemplars: Math.min(exemplars, written.exemplars),
+          ...counted,
+        };
       }
       ({ error } = decision);
       unreported.requests++;
       unreported.samples += request.samples;
+      unreported.histograms += request.histograms;
+      unreported.exemplars += request.exemplars;
       if (decision.kind === 'apart') {
         sender.healthy = true;
         await report(unreported, error, sender);
@@ -267,12 +283,12 @@ async function post(
 }
 
 /** Writes down failures of a request that were not yet. */
-async function report(unreported: { requests: number; samples: number }, error: string, sender: Sender): Promise<void> {
+async function report(unreported: Retries, error: string, sender: Sender): Promise<void> {
   const nowMs = sender.doors.clock.now();
-  const { requests, samples } = unreported;
-  unreported.requests = unreported.samples = 0;
+  const { requests, samples, histograms, exemplars } = unreported;
+  unreported.requests = unreported.samples = unreported.histograms = unreported.exemplars = 0;
   sender.reportAtMs = nowMs + REPORT_MS;
-  await sender.log.retried(nowMs, sender.remote.name, requests, samples, error);
+  await sender.log.retried(nowMs, sender.remote.name, requests, samples, error, histograms, exemplars);
 }
 
 interface SendTurn {
@@ -324,18 +340,32 @@ async function turnOf(sender: Sender): Promise<SendTurn | null> {
  * not asked.
  */
 export async function sendMetadata(sender: Sender): Promise<void> {
-  const { remote, terms, doors } = sender;
+  const { remote, terms, log, doors } = sender;
   if (terms.metadata === undefined || remote.metadata === null || !sender.healthy) return;
-  for (const message of terms.metadata.messages(remote.metadata.maxSamplesPerSend)) {
+  const counts = { sent: 0, failed: 0, retried: 0, bytes: 0 };
+  for (const { message, families } of terms.metadata.messages(remote.metadata.maxSamplesPerSend)) {
     const turn = await turnOf(sender);
-    if (turn === null) return;
+    if (turn === null) break;
     try {
-      const { answer } = await turn.send(1, snappyCompress(message), 0);
-      if (answer.status >= 200 && answer.status < 300) continue;
+      const body = snappyCompress(message);
+      const { answer } = await turn.send(1, body, 0);
+      if (answer.status >= 200 && answer.status < 300) {
+        counts.sent += families;
+        counts.bytes += body.byteLength;
+        continue;
+      }
+      const isFinal = answer.status >= 400 && answer.status < 500 && answer.status !== 429;
+      counts[isFinal ? 'failed' : 'retried'] += families;
       doors.warn(`remote ${remote.name}: metadata was not taken: status ${answer.status} ${answer.text}`);
-      return;
+      break;
     } finally {
       turn.end();
     }
+  }
+  if (counts.sent + counts.failed + counts.retried === 0) return;
+  try {
+    await log.countMetadata(doors.clock.now(), remote.name, counts);
+  } catch (error) {
+    doors.warn(`remote ${remote.name}: the log did not count its metadata: ${String(error)}`);
   }
 }

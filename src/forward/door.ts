@@ -1,7 +1,7 @@
 /** The log as a forwarding run sees it, whichever object holds it. */
 
 import type { Batch } from '../log/record.ts';
-import type { Outcome } from '../log/consumer.ts';
+import type { MetadataCounts, Outcome } from '../log/consumer.ts';
 
 export type Next =
   | {
@@ -55,7 +55,18 @@ export interface LogDoor {
     outcome: Outcome,
     holds: boolean,
   ): Promise<boolean>;
-  retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void>;
+  /** Requests failed and will be tried again; `histograms` are among `samples`, `exemplars` besides. */
+  retried(
+    nowMs: number,
+    remote: string,
+    requests: number,
+    samples: number,
+    error: string,
+    histograms: number,
+    exemplars: number,
+  ): Promise<void>;
+  /** What became of metadata that was sent in requests of its own. */
+  countMetadata(nowMs: number, remote: string, counts: MetadataCounts): Promise<void>;
   /** A record's body could not be decoded when it had to be encoded again. */
   setAside(seq: number, reason: string): Promise<void>;
 }

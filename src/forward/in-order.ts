@@ -36,6 +36,7 @@ export function inOrder(
     renew: (...call) => door.renew(...call),
     acknowledge: (...call) => door.acknowledge(...call),
     retried: (...call) => door.retried(...call),
+    countMetadata: (...call) => door.countMetadata(...call),
     setAside: (...call) => door.setAside(...call),
   };
 }

@@ -67,9 +67,9 @@ export class MetadataOfRun {
   }
 
   /** All that was gathered, as 1.0 messages of so many families at most; then it is forgotten. */
-  messages(familiesMax: number): Uint8Array<ArrayBuffer>[] {
+  messages(familiesMax: number): { readonly message: Uint8Array<ArrayBuffer>; readonly families: number }[] {
     const utf8 = new TextEncoder();
-    const messages: Uint8Array<ArrayBuffer>[] = [];
+    const messages: { message: Uint8Array<ArrayBuffer>; families: number }[] = [];
     let out = new Writer();
     let count = 0;
     for (const [name, { type, help, unit }] of this.#families) {
@@ -86,12 +86,13 @@ export class MetadataOfRun {
         out.uint32(type);
       }
       for (const [tag, text] of present) out.field(tag, text, 0, text.length);
-      if (++count % familiesMax === 0) {
-        messages.push(out.finish());
+      if (++count === familiesMax) {
+        messages.push({ message: out.finish(), families: count });
         out = new Writer();
+        count = 0;
       }
     }
-    if (out.length > 0) messages.push(out.finish());
+    if (count > 0) messages.push({ message: out.finish(), families: count });
     this.#families.clear();
     return messages;
   }

@@ -5,7 +5,7 @@
  * The one invariant: a cursor moves from where the sender saw it, or not at all, so two runs that overlap count nothing twice.
  */
 
-import type { Outcome } from '../log/consumer.ts';
+import type { MetadataCounts, Outcome } from '../log/consumer.ts';
 import type { Log } from '../log/log.ts';
 import type { Values } from '../log/table.ts';
 import type { LogDoor, Next } from './door.ts';
@@ -75,8 +75,12 @@ export class Outbox implements Omit<LogDoor, 'takeForwardBaton'> {
     return this.#log.acknowledge(nowMs, remote, from, seq, outcome) && epoch === this.#epoch();
   }
 
-  async retried(nowMs: number, remote: string, requests: number, samples: number, error: string): Promise<void> {
-    this.#log.retried(nowMs, remote, requests, samples, error);
+  async retried(...[nowMs, remote, ...failures]: Parameters<LogDoor['retried']>): Promise<void> {
+    this.#log.retried(nowMs, remote, ...failures);
+  }
+
+  async countMetadata(nowMs: number, remote: string, counts: MetadataCounts): Promise<void> {
+    this.#log.countMetadata(nowMs, remote, counts);
   }
 
   /** Moves a remote back in the log (log.ts); a run that has records of it under way finds the cursor elsewhere and begins again. */

@@ -24,6 +24,9 @@ export interface WriteRequest {
   /** Snappy block format. */
   readonly body: Uint8Array;
   readonly samples: number;
+  /** Of `samples`, and besides. Of a record that relabelling changed at most so many: what it drops is not told apart. */
+  readonly histograms: number;
+  readonly exemplars: number;
   /** False for a single series, which is never split. */
   readonly divisible: boolean;
 }
@@ -62,7 +65,7 @@ export function nextRequests(
   const first = prepare(records[0]!, schema, terms);
   let { samplesDropped, histogramsDropped } = first;
   if (first.rest === null) return { records: 1, requests: [], samplesDropped, histogramsDropped };
-  let { samples } = first.rest;
+  let { samples, histograms, exemplars } = first.rest;
   const body = samples > samplesMax ? null : bodyFor(first.rest, schema, terms);
   if (body === null || body.byteLength > BODY_BYTES_MAX) {
     return { records: 1, requests: split(first.rest, schema, samplesMax, terms), samplesDropped, histogramsDropped };
@@ -77,12 +80,14 @@ export function nextRequests(
       bodies.push(more.body);
       bytes += more.body.byteLength;
       samples += more.samples;
+      histograms += more.histograms;
+      exemplars += more.exemplars;
       samplesDropped += more.samplesDropped;
       histogramsDropped += more.histogramsDropped;
     }
   }
   const joined = bodies.length === 1 ? body : snappyConcat(bodies);
-  const requests = [{ body: joined, samples, divisible: true }];
+  const requests = [{ body: joined, samples, histograms, exemplars, divisible: true }];
   return { records: bodies.length, requests, samplesDropped, histogramsDropped };
 }
 
@@ -90,6 +95,8 @@ export function nextRequests(
 interface Rest {
   readonly schema: Schema;
   readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
   readonly content: { readonly body: Uint8Array } | { readonly message: Uint8Array };
 }
 
@@ -106,12 +113,18 @@ function prepare(record: LogRecord, schema: Schema, { relabeler, without }: Term
   if (message === null) return { rest: null, samplesDropped, histogramsDropped: 0 };
   const samples = record.samples - samplesDropped;
   const content = message === 'same' ? record : { message };
-  const rest = { schema: record.schema, samples, content };
+  const rest = { schema: record.schema, samples, histograms: record.histograms, exemplars: record.exemplars, content };
   const exemplars = without?.exemplars === true && record.exemplars > 0;
   const histograms = without?.histograms === true && schema === 1 && record.histograms > 0;
   if (!exemplars && !histograms) return { rest, samplesDropped, histogramsDropped: 0 };
   const { message: stripped, series, histogramsDropped } = strip(decode(rest), { exemplars, histograms });
-  const left = { ...rest, samples: samples - histogramsDropped, content: { message: stripped } };
+  const left = {
+    ...rest,
+    samples: samples - histogramsDropped,
+    ...(histograms ? { histograms: 0 } : {}),
+    ...(exemplars ? { exemplars: 0 } : {}),
+    content: { message: stripped },
+  };
   return { rest: series === 0 ? null : left, samplesDropped, histogramsDropped };
 }
 
@@ -134,10 +147,12 @@ function readable(
   record: LogRecord,
   schema: Schema,
   terms: Terms,
-): (Omit<Prepared, 'rest'> & { readonly body: Uint8Array; readonly samples: number }) | null {
+): (Omit<Prepared, 'rest'> & Omit<WriteRequest, 'divisible'>) | null {
   try {
     const { rest, ...dropped } = prepare(record, schema, terms);
-    return rest === null ? null : { body: bodyFor(rest, schema, terms), samples: rest.samples, ...dropped };
+    if (rest === null) return null;
+    const { samples, histograms, exemplars } = rest;
+    return { body: bodyFor(rest, schema, terms), samples, histograms, exemplars, ...dropped };
   } catch {
     return null;
   }
@@ -157,7 +172,10 @@ function split(rest: Rest, schema: Schema, samplesMax: number, { metadata }: Ter
       add(from, middle);
       add(middle, to);
     } else {
-      requests.push({ body: part, samples: decoded.samplesBefore(to) - decoded.samplesBefore(from), divisible });
+      const samples = decoded.samplesBefore(to) - decoded.samplesBefore(from);
+      const histograms = decoded.histogramFrom(to) - decoded.histogramFrom(from);
+      const exemplars = decoded.exemplarCount.subarray(from, to).reduce((sum, n) => sum + n, 0);
+      requests.push({ body: part, samples, histograms, exemplars, divisible });
     }
   };
   for (let from = 0; from < seriesCount;) {

@@ -12,12 +12,19 @@
  *   other 4xx                    never again (MUST NOT). What the Written headers count was stored; the rest is dropped with its status.
  */
 
+/** `samples` without histograms, as the headers have them. */
+export interface Counts {
+  readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
+}
+
 export interface Answer {
   /** 0 when there was no answer (network error, timeout). */
   readonly status: number;
   readonly retryAfter: string | null;
-  /** X-Prometheus-Remote-Write-Samples-Written; null when absent. */
-  readonly samplesWritten: number | null;
+  /** X-Prometheus-Remote-Write-Samples-Written and its like; 0 when absent, or no number. */
+  readonly written: Counts;
   /** Whether any of the three Written headers was there. */
   readonly anyWritten: boolean;
   /** The server's words, or the network's. */
@@ -30,6 +37,7 @@ export interface Attempt {
   readonly schema: 1 | 2;
   /** `protobuf_message` is given: it is this schema or none. */
   readonly fixed: boolean;
+  /** Histograms are among them. */
   readonly samples: number;
   /** Of the request, uncompressed. */
   readonly bytes: number;
@@ -91,7 +99,8 @@ export function decide(answer: Answer, attempt: Attempt): Decision {
       error: `status ${status} to several records in one request${said}; each is sent by itself`,
     };
   }
-  const sent = attempt.schema === 2 ? Math.min(attempt.samples, Math.max(0, answer.samplesWritten ?? 0)) : 0;
+  const { samples, histograms } = answer.written;
+  const sent = attempt.schema === 2 ? Math.min(attempt.samples, samples + histograms) : 0;
   return { kind: 'dropped', sent, reason: `http_${status}`, error: `status ${status}${said}` };
 }
 

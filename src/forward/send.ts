@@ -81,7 +81,7 @@ function redirectOf(remote: RemoteWriteConfig, url: string, response: Response):
 const noAnswer = (text: string): Answer => ({
   status: 0,
   retryAfter: null,
-  samplesWritten: null,
+  written: { samples: 0, histograms: 0, exemplars: 0 },
   anyWritten: false,
   text,
 });
@@ -113,14 +113,15 @@ async function headersOf(
 }
 
 function headOf(response: Response): Answer {
-  const written = (kind: string): string | null => response.headers.get(`X-Prometheus-Remote-Write-${kind}-Written`);
-  const samples = written('Samples');
-  const count = samples === null || !/^\d{1,15}$/.test(samples) ? null : Number(samples);
+  const said = (['Samples', 'Histograms', 'Exemplars'] as const).map((kind) =>
+    response.headers.get(`X-Prometheus-Remote-Write-${kind}-Written`),
+  );
+  const [samples, histograms, exemplars] = said.map((text) => (/^\d{1,15}$/.test(text ?? '') ? Number(text) : 0));
   return {
     status: response.status,
     retryAfter: response.headers.get('Retry-After'),
-    samplesWritten: count,
-    anyWritten: samples !== null || written('Histograms') !== null || written('Exemplars') !== null,
+    written: { samples: samples!, histograms: histograms!, exemplars: exemplars! },
+    anyWritten: said.some((text) => text !== null),
     text: '',
   };
 }

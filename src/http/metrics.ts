@@ -263,12 +263,37 @@ function remoteMetrics(
       'Always 0: there is no queue that could be full; what waits stands in the log.',
     )
     .add(0, of);
-  out
-    .counter(name('exemplars_total'), 'Exemplars that were sent with samples that the remote acknowledged.')
-    .add(remote.exemplarsSent, of);
-  out
-    .counter(name('histograms_total'), 'Native histograms that the remote acknowledged; samples_total counts them too.')
-    .add(remote.histogramsSent, of);
+  const besides = (what: string, told: readonly (readonly [which: string, help: string, n: number])[]): void => {
+    for (const [which, help, n] of told) out.counter(name(`${what}_${which}`), help).add(n, of);
+  };
+  besides('exemplars', [
+    ['total', 'Exemplars that the remote acknowledged.', remote.exemplarsSent],
+    ['failed_total', 'Exemplars that the remote refused for good.', remote.exemplarsFailed],
+    ['retried_total', 'Exemplars sent again after a recoverable error.', remote.exemplarsRetried],
+  ]);
+  besides('histograms', [
+    ['total', 'Native histograms that the remote acknowledged; samples_total counts them too.', remote.histogramsSent],
+    [
+      'failed_total',
+      'Native histograms that the remote refused for good; samples_failed_total counts them too.',
+      remote.histogramsFailed,
+    ],
+    [
+      'retried_total',
+      'Native histograms sent again after a recoverable error; samples_retried_total counts them too.',
+      remote.histogramsRetried,
+    ],
+  ]);
+  besides('metadata', [
+    [
+      'total',
+      'Metadata entries that the remote acknowledged, in 1.0; in 2.0 each series has its own, uncounted.',
+      remote.metadata.sent,
+    ],
+    ['failed_total', 'Metadata entries that the remote refused for good.', remote.metadata.failed],
+    ['retried_total', 'Metadata entries that were not taken and are sent again.', remote.metadata.retried],
+    ['bytes_total', 'Bytes of compressed requests of metadata that were acknowledged.', remote.metadata.bytes],
+  ]);
   out.counter(name('bytes_total'), 'Bytes of compressed requests that were acknowledged.').add(remote.bytesSent, of);
   out
     .gauge(name('queue_highest_timestamp_seconds'), 'Highest timestamp of a sample that waits or was sent.')

@@ -29,8 +29,23 @@ export interface ConsumerState {
   /** Samples that it was given once more: it was moved back. They count as given to it again, in `base` too. */
   readonly replayed?: number;
   readonly histogramsSent?: number;
+  readonly histogramsFailed?: number;
+  readonly histogramsRetried?: number;
   readonly exemplarsSent?: number;
+  readonly exemplarsFailed?: number;
+  readonly exemplarsRetried?: number;
+  readonly metadata?: MetadataCounts;
 }
+
+/** Metric families in requests of their own, and the bytes of those that were taken. */
+export interface MetadataCounts {
+  readonly sent: number;
+  readonly failed: number;
+  readonly retried: number;
+  readonly bytes: number;
+}
+
+const NO_METADATA: MetadataCounts = { sent: 0, failed: 0, retried: 0, bytes: 0 };
 
 export interface Consumer {
   readonly name: string;
@@ -47,9 +62,13 @@ export interface Outcome {
   readonly requests?: number;
   readonly requestsFailed?: number;
   readonly samplesRetried?: number;
-  /** How many of `sent` are histograms, and exemplars that were sent with them. */
+  /** How many of `sent` are histograms, and exemplars that were sent with them; those that were refused, and those in requests that were made again. */
   readonly histograms?: number;
+  readonly histogramsFailed?: number;
+  readonly histogramsRetried?: number;
   readonly exemplars?: number;
+  readonly exemplarsFailed?: number;
+  readonly exemplarsRetried?: number;
   readonly bytes?: number;
   /** How long requests took that were answered for good, ms, and how many they were. */
   readonly requestsMs?: number;
@@ -72,7 +91,11 @@ export function mergeOutcomes(outcomes: readonly Outcome[]): Outcome {
         requestsFailed: (a.requestsFailed ?? 0) + (b.requestsFailed ?? 0),
         samplesRetried: (a.samplesRetried ?? 0) + (b.samplesRetried ?? 0),
         histograms: (a.histograms ?? 0) + (b.histograms ?? 0),
+        histogramsFailed: (a.histogramsFailed ?? 0) + (b.histogramsFailed ?? 0),
+        histogramsRetried: (a.histogramsRetried ?? 0) + (b.histogramsRetried ?? 0),
         exemplars: (a.exemplars ?? 0) + (b.exemplars ?? 0),
+        exemplarsFailed: (a.exemplarsFailed ?? 0) + (b.exemplarsFailed ?? 0),
+        exemplarsRetried: (a.exemplarsRetried ?? 0) + (b.exemplarsRetried ?? 0),
         bytes: (a.bytes ?? 0) + (b.bytes ?? 0),
         requestsMs: (a.requestsMs ?? 0) + (b.requestsMs ?? 0),
         requestsTimed: (a.requestsTimed ?? 0) + (b.requestsTimed ?? 0),
@@ -151,7 +174,11 @@ export function advance(consumer: Consumer, seq: number, samplesIn: number, outc
       requestsMs: (state.requestsMs ?? 0) + (outcome.requestsMs ?? 0),
       requestsTimed: (state.requestsTimed ?? 0) + (outcome.requestsTimed ?? 0),
       histogramsSent: (state.histogramsSent ?? 0) + (outcome.histograms ?? 0),
+      histogramsFailed: (state.histogramsFailed ?? 0) + (outcome.histogramsFailed ?? 0),
+      histogramsRetried: (state.histogramsRetried ?? 0) + (outcome.histogramsRetried ?? 0),
       exemplarsSent: (state.exemplarsSent ?? 0) + (outcome.exemplars ?? 0),
+      exemplarsFailed: (state.exemplarsFailed ?? 0) + (outcome.exemplarsFailed ?? 0),
+      exemplarsRetried: (state.exemplarsRetried ?? 0) + (outcome.exemplarsRetried ?? 0),
       bytesSent: state.bytesSent + (outcome.bytes ?? 0),
       highestSentMs: later(state.highestSentMs, outcome.highestMs),
       lastSentAtMs: outcome.sent > 0 ? nowMs : state.lastSentAtMs,
@@ -175,7 +202,17 @@ export function rewound(consumer: Consumer, seq: number, samplesIn: number): Con
 }
 
 /** A request failed and its samples will be sent again: nothing moves, the failure is remembered. */
-export function retried(consumer: Consumer, requests: number, samples: number, error: string, nowMs: number): Consumer {
+export function retried(
+  consumer: Consumer,
+  {
+    requests,
+    samples,
+    histograms,
+    exemplars,
+  }: Readonly<Record<'requests' | 'samples' | 'histograms' | 'exemplars', number>>,
+  error: string,
+  nowMs: number,
+): Consumer {
   const { state } = consumer;
   return {
     ...consumer,
@@ -184,10 +221,24 @@ export function retried(consumer: Consumer, requests: number, samples: number, e
       requests: state.requests + requests,
       requestsFailed: state.requestsFailed + requests,
       samplesRetried: state.samplesRetried + samples,
+      histogramsRetried: (state.histogramsRetried ?? 0) + histograms,
+      exemplarsRetried: (state.exemplarsRetried ?? 0) + exemplars,
       lastError: errorOf(nowMs, error),
       healthy: false,
     },
   };
+}
+
+/** Metadata was sent, or was not taken: nothing moves. */
+export function withMetadata(consumer: Consumer, more: MetadataCounts): Consumer {
+  const { sent, failed, retried, bytes } = consumer.state.metadata ?? NO_METADATA;
+  const metadata = {
+    sent: sent + more.sent,
+    failed: failed + more.failed,
+    retried: retried + more.retried,
+    bytes: bytes + more.bytes,
+  };
+  return { ...consumer, state: { ...consumer.state, metadata } };
 }
 
 const MINUTE_MS = 60_000;
@@ -234,7 +285,12 @@ export function consumerStatus(
     requestsTimed: state.requestsTimed ?? 0,
     samplesReplayed: state.replayed ?? 0,
     histogramsSent: state.histogramsSent ?? 0,
+    histogramsFailed: state.histogramsFailed ?? 0,
+    histogramsRetried: state.histogramsRetried ?? 0,
     exemplarsSent: state.exemplarsSent ?? 0,
+    exemplarsFailed: state.exemplarsFailed ?? 0,
+    exemplarsRetried: state.exemplarsRetried ?? 0,
+    metadata: state.metadata ?? NO_METADATA,
     shards: state.memo['shards'] ?? 1,
     shardsDesired: state.memo['shardsDesired'] ?? 1,
     schema1UntilMs: until(state.memo, 'schema1UntilMs', nowMs),

@@ -10,11 +10,13 @@ import {
   type Consumer,
   consumerStatus,
   isNewMinute,
+  type MetadataCounts,
   newConsumer,
   noted,
   type Outcome,
   retried,
   rewound,
+  withMetadata,
 } from './consumer.ts';
 import { Consumers } from './consumers.ts';
 import { DEFAULT_LOG_LIMITS, type LogLimits } from './limits.ts';
@@ -108,11 +110,26 @@ export class Log {
     });
   }
 
-  /** Requests of a consumer failed and will be tried again; `requests` of them since it was last told. */
-  retried(nowMs: number, name: string, requests: number, samples: number, error: string): void {
+  /** Requests of a consumer failed and will be tried again; `requests` of them since it was last told. Of `samples`, `histograms` are some. */
+  retried(
+    nowMs: number,
+    name: string,
+    requests: number,
+    samples: number,
+    error: string,
+    histograms = 0,
+    exemplars = 0,
+  ): void {
     const consumer = this.#consumers.find(name);
     if (consumer === null) return;
-    this.#consumers.store(retried(this.#noted(consumer, nowMs), requests, samples, error, nowMs));
+    const failed = { requests, samples, histograms, exemplars };
+    this.#consumers.store(retried(this.#noted(consumer, nowMs), failed, error, nowMs));
+  }
+
+  /** What became of metadata that a consumer was sent beside samples: nothing moves. */
+  countMetadata(nowMs: number, name: string, counts: MetadataCounts): void {
+    const consumer = this.#consumers.find(name);
+    if (consumer !== null) this.#consumers.store(withMetadata(this.#noted(consumer, nowMs), counts));
   }
 
   /** Makes the consumers exactly these: a new one begins at the end of the log, one that is gone stops holding it. */

@@ -1,5 +1,7 @@
 /** What a log tells of itself and of its consumers. Plain data: it crosses RPC. */
 
+import type { MetadataCounts } from './consumer.ts';
+
 /** One log. `…In` are totals since the object was created, stored in the newest row. */
 export interface LogStatus {
   readonly firstSeq: number;
@@ -62,6 +64,13 @@ export interface ConsumerStatus {
   /** Of the samples that were sent, those that are histograms; and exemplars besides. What relabelling drops of a record is not told apart. */
   readonly histogramsSent: number;
   readonly exemplarsSent: number;
+  /** Those that were refused for good, and those in requests that were made again. */
+  readonly histogramsFailed: number;
+  readonly histogramsRetried: number;
+  readonly exemplarsFailed: number;
+  readonly exemplarsRetried: number;
+  /** Of metadata in requests of its own, which only 1.0 has; of 2.0 it stands in each series. */
+  readonly metadata: MetadataCounts;
   /** Requests that may be under way at once, and how many there would be if `max_shards` allowed it. */
   readonly shards: number;
   readonly shardsDesired: number;

@@ -93,6 +93,7 @@ async function forward(remote: string): Promise<void> {
           renew: async (...args) => await stub(index).renew(...args),
           acknowledge: (...args) => call(index, async () => await stub(index).acknowledge(...args)),
           retried: async (...args) => await stub(index).retried(...args),
+          countMetadata: async (...args) => await stub(index).countMetadata(...args),
           setAside: async (...args) => await stub(index).setAside(...args),
           passed: (...args) => call(index, async () => await stub(index).passed(...args)),
         },

@@ -20,6 +20,7 @@ class FakeLog implements LogDoor {
   takeForwardBaton: LogDoor['takeForwardBaton'] = async () => ({ epoch: 1 });
   renew: LogDoor['renew'] = async () => ({ goOn: true, wantedVersion: 0 });
   retried: LogDoor['retried'] = async () => undefined;
+  countMetadata: LogDoor['countMetadata'] = async () => undefined;
   setAside: LogDoor['setAside'] = async () => undefined;
   acknowledge: LogDoor['acknowledge'] = async (_now, _epoch, _remote, from, seq) => {
     expect(from).toBe(this.cursor);

@@ -64,7 +64,103 @@ it('a remote of 1.0 gets metadata once an interval, in requests of so many famil
   expect(got.get('one')).toEqual([...once, ...once, ...once]);
   for (const name of ['one', 'none', 'two'])
     expect(w.status(name)).toMatchObject({ samplesIn: 72, samplesSent: 72, samplesPending: 0, samplesDropped: {} });
+  expect(w.status('one').metadata).toMatchObject({ sent: 6, failed: 0, retried: 0 });
+  expect(w.status('one').metadata.bytes).toBeGreaterThan(0);
+  for (const name of ['none', 'two']) {
+    expect(w.status(name).metadata).toEqual({ sent: 0, failed: 0, retried: 0, bytes: 0 });
+  }
 });
+
+it('metadata that is not taken is counted, and gathered again', async () => {
+  const metadata = { intervalMs: MINUTE, maxSamplesPerSend: 100 };
+  const w = world([remote('one', { protobufMessage: 'prometheus.WriteRequest', metadata })]);
+  const answers = [503, 400, 204];
+  const fetch = async (request: Request): Promise<Response> => {
+    const body = new Uint8Array(await request.clone().arrayBuffer());
+    if (v1.decode(snappyUncompress(body, 1e6)).metadata?.length === 0) return await w.accept(request);
+    return new Response(null, { status: answers.shift()! });
+  };
+  const runs: Promise<unknown>[] = [];
+  for (let minute = 0; minute < 3; minute++) {
+    runs.push(w.run(fetch));
+    w.log.append(w.clock.now(), [record(w.clock.now())]);
+    await w.clock.advanceTo(w.clock.now() + MINUTE);
+  }
+  await w.clock.advanceTo(w.clock.now() + 10 * MINUTE);
+  await Promise.all(runs);
+  expect(answers).toEqual([]);
+  expect(w.status('one').metadata).toMatchObject({ sent: 2, failed: 2, retried: 2 });
+  expect(w.status('one')).toMatchObject({ samplesSent: 18, samplesDropped: {}, samplesPending: 0 });
+});
+
+/** Of each kind some: 3 floats, 2 histograms, 1 exemplar. */
+function mixed(t: number) {
+  const series = { labelsRefs: [1, 2] };
+  const message: V2 = {
+    symbols: ['', '__name__', 'f', 'h', 'trace_id', 'abc'],
+    timeseries: [
+      ...[1, 2, 3].map((i) => ({ ...series, samples: [{ value: double(1), timestamp: t + i }] })),
+      ...[4, 5].map((i) => ({
+        labelsRefs: [1, 3],
+        histograms: [{ countInt: 0, sum: double(0), schema: 0, timestamp: t + i }],
+        exemplars: i === 4 ? [{ labelsRefs: [4, 5], value: double(1), timestamp: t }] : [],
+      })),
+    ],
+  };
+  return {
+    schema: 2 as const,
+    samples: 5,
+    histograms: 2,
+    exemplars: 1,
+    maxT: t + 5,
+    body: snappyCompress(v2.encode(message)),
+  };
+}
+
+it.each([
+  ['io.prometheus.write.v2.Request', 5, 100],
+  ['io.prometheus.write.v2.Request', 3, 2],
+  ['prometheus.WriteRequest', 0, 100],
+] as const)(
+  'histograms and exemplars are told apart: taken, refused and made again (%s, %d taken, %d a request)',
+  async (protobufMessage, taken, maxSamplesPerSend) => {
+    const w = world([remote('a', { protobufMessage, maxSamplesPerSend })]);
+    w.log.append(T0, [mixed(T0)]);
+    const written = (samples: number, histograms: number, exemplars: number): Record<string, string> => ({
+      'X-Prometheus-Remote-Write-Samples-Written': String(samples),
+      'X-Prometheus-Remote-Write-Histograms-Written': String(histograms),
+      'X-Prometheus-Remote-Write-Exemplars-Written': String(exemplars),
+    });
+    const answers =
+      maxSamplesPerSend === 100
+        ? [new Response('', { status: 503 }), new Response('', { status: 400, headers: written(3, 2, 0) })]
+        : // Two floats; a float and a histogram, of which the histogram is refused; a histogram.
+          [
+            new Response(null, { status: 204, headers: written(2, 0, 0) }),
+            new Response('', { status: 400, headers: written(1, 0, 0) }),
+            new Response('', { status: 400, headers: written(0, 0, 0) }),
+          ];
+    const run = w.run(async () => answers.shift()!);
+    await w.clock.advanceTo(T0 + 3 * MINUTE);
+    await run;
+    expect(answers).toEqual([]);
+    const again = maxSamplesPerSend === 100 ? 1 : 0;
+    const histograms = taken === 5 ? 2 : 0;
+    expect(w.status('a')).toMatchObject({
+      samplesIn: 5,
+      samplesSent: taken,
+      samplesDropped: taken === 5 ? {} : { http_400: 5 - taken },
+      samplesPending: 0,
+      samplesRetried: 5 * again,
+      histogramsSent: histograms,
+      histogramsFailed: 2 - histograms,
+      histogramsRetried: 2 * again,
+      exemplarsSent: 0,
+      exemplarsFailed: 1,
+      exemplarsRetried: again,
+    });
+  },
+);
 
 it('a target scraped as seldom as metadata is sent is not missed for ever', async () => {
   const metadata = { intervalMs: 2 * MINUTE, maxSamplesPerSend: 100 };

@@ -4,7 +4,7 @@ import { type Answer, type Attempt, decide } from '../../src/forward/retry.ts';
 const answer = (status: number, more: Partial<Answer> = {}): Answer => ({
   status,
   retryAfter: null,
-  samplesWritten: null,
+  written: { samples: 0, histograms: 0, exemplars: 0 },
   anyWritten: false,
   text: '',
   ...more,
@@ -23,7 +23,10 @@ const attempt = (more: Partial<Attempt> = {}): Attempt => ({
   random: 0.5,
   ...more,
 });
-const written = (n: number): Partial<Answer> => ({ samplesWritten: n, anyWritten: true });
+const written = (n: number): Partial<Answer> => ({
+  written: { samples: n, histograms: 0, exemplars: 0 },
+  anyWritten: true,
+});
 
 describe('the decision table', () => {
   it.each([

@@ -146,6 +146,7 @@ async function lives({ seed, schema, lanes, kills }: Case): Promise<Told> {
       renew: (...call) => step(() => log.renew(...call)),
       acknowledge: (...call) => step(() => log.acknowledge(...call)),
       retried: (...call) => step(() => log.retried(...call)),
+      countMetadata: (...call) => step(() => log.countMetadata(...call)),
       setAside: (...call) => step(() => log.setAside(...call)),
     });
     const fetch = (request: Request): Promise<Response> =>

@@ -51,6 +51,7 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
     renew: (...call) => outbox().renew(...call),
     acknowledge: (...call) => outbox().acknowledge(...call),
     retried: (...call) => outbox().retried(...call),
+    countMetadata: (...call) => outbox().countMetadata(...call),
     setAside: (...call) => outbox().setAside(...call),
   };
   log.setConsumers(remotes.map((r) => r.name));

@@ -114,6 +114,7 @@ async function day(seed: number): Promise<void> {
     renew: (...call) => awake().renew(...call),
     acknowledge: (...call) => awake().acknowledge(...call),
     retried: (...call) => awake().retried(...call),
+    countMetadata: (...call) => awake().countMetadata(...call),
     setAside: (...call) => awake().setAside(...call),
   };
 
