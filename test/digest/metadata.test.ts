@@ -116,6 +116,7 @@ describe('what is said', () => {
     ['a_sum', 'summary', 'a'],
     ['a_gcount', 'gaugehistogram', 'a'],
     ['a_total', 'counter', 'a_total'],
+    ['a_info', 'info', 'a'],
     ['_sum', 'summary', '_sum'],
   ])('%s, a %s, is of the family %s', (metric, type, expected) => {
     expect(familyName(metric, type)).toBe(expected);

@@ -69,6 +69,8 @@ const PARTS: Readonly<Record<string, RegExp>> = {
   histogram: /_(?:bucket|sum|count)$/,
   gaugehistogram: /_(?:bucket|gsum|gcount)$/,
   summary: /_(?:sum|count)$/,
+  // Only OpenMetrics has the type, and its family is without. (A counter's may be with `_total`, as in the text format, or without.)
+  info: /_info$/,
 };
 
 /** The family of a metric of that type: what is said of `x_bucket` is said of `x`. */
