@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { encodeFamilies, type TestFamily } from '../scrape/exposition/metric-family.ts';
 import type { Lab } from './lab.ts';
 
 /** A label value that must survive every quoting and encoding on the way. */
@@ -12,6 +13,8 @@ export const oddValue = 'quote " backslash \\ ünï';
 export class Page {
   /** How many answers were begun; also the value of `page_scrapes_total` in the last one. */
   scrapes = 0;
+  /** The same of the answers at `/histograms`, which is a page of its own, in protobuf. */
+  histogramScrapes = 0;
   /** Whether the answers hold the series `page_temporary`. */
   temporary = true;
   readonly address: string;
@@ -24,7 +27,13 @@ export class Page {
     this.#server = server;
     this.#lines = lines;
     this.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    server.on('request', (_request, response) => {
+    server.on('request', (request, response) => {
+      if (request.url === '/histograms') {
+        const contentType =
+          'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
+        response.setHeader('Content-Type', contentType).end(this.#histograms());
+        return;
+      }
       const held = this.#held;
       this.#held = undefined;
       if (held !== undefined) held(response);
@@ -49,6 +58,52 @@ export class Page {
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  /**
+   * Native histograms: whose buckets become more, of floats, and a gauge; one that comes and goes; and a classic one. Those of floats count whole numbers
+   * too: a Collector rounds each, and then its counts do not add up.
+   */
+  #histograms(): Uint8Array {
+    const n = ++this.histogramScrapes;
+    const native = {
+      schema: 2,
+      zeroThreshold: 2 ** -128,
+      zeroCount: n,
+      positiveSpans: [[n % 50 > 25 ? 0 : 2, 1 + (n % 50 > 40 ? 1 : 0)]] as const,
+      positiveDeltas: n % 50 > 40 ? [2 * n, -n] : [2 * n],
+      negativeSpans: [[-1, 1]] as const,
+      negativeDeltas: [n],
+    };
+    const count = 4 * n + (n % 50 > 40 ? n : 0);
+    const floats = { schema: 0, zeroCountFloat: n, positiveSpans: [[1, 1]] as const, positiveCounts: [2 * n] };
+    const families: TestFamily[] = [
+      { name: 'page_latency_seconds', type: 'histogram', metrics: [{ count, sum: n / 7, native }] },
+      {
+        name: 'page_floats',
+        type: 'histogram',
+        metrics: [{ countFloat: 3 * n, sum: -n / 4, native: floats }],
+      },
+      { name: 'page_sizes', type: 'gaugehistogram', metrics: [{ count, sum: n, native }] },
+      {
+        name: 'page_classic_seconds',
+        type: 'histogram',
+        metrics: [
+          {
+            count: 3 * n,
+            sum: n,
+            buckets: [
+              [0.25, n],
+              [1, 2 * n],
+            ],
+          },
+        ],
+      },
+    ];
+    if (this.temporary) {
+      families.push({ name: 'page_temporary_seconds', type: 'histogram', metrics: [{ count, sum: n, native }] });
+    }
+    return encodeFamilies(families);
   }
 
   #text(): string {
