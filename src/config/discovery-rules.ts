@@ -62,6 +62,11 @@ export function checkDiscoveries(scrape: Mapping, path: Path, report: Report): v
   each('kubernetes_sd_configs', (section, at) => {
     checkSection(section, at);
     warnUrl(section['api_server'], [...at, 'api_server']);
+    if (section['api_server'] === undefined)
+      report([...at, 'api_server'], {
+        expected: 'a URL like https://host/path',
+        hint: 'Narthex runs in no pod: say where the API server is, or let a Prometheus agent in the cluster write here',
+      });
     checkSelectors(section, at, report);
   });
 }

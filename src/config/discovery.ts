@@ -81,7 +81,7 @@ export const discovery = {
     ...http,
   }),
   kubernetes_sd_configs: z.mapping({
-    api_server: httpUrl,
+    api_server: z.optional(httpUrl),
     role,
     namespaces: z.optional(namespaces),
     selectors: z.optional(z.list(selectors)),
@@ -158,7 +158,8 @@ function toConsul(parsed: Parsed<'consul_sd_configs'>, credentials: ToCredential
 
 const toKubernetes = (parsed: Parsed<'kubernetes_sd_configs'>, credentials: ToCredentials): KubernetesDiscovery => ({
   kind: 'kubernetes',
-  apiServer: parsed.api_server,
+  // A rule sees to it that there is one.
+  apiServer: parsed.api_server ?? '',
   role: parsed.role,
   namespaces: parsed.namespaces?.names ?? [],
   selectors: (parsed.selectors ?? []).map((one) => ({

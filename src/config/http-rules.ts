@@ -43,11 +43,6 @@ function checkIdentity(section: Mapping, path: Path, report: Report): void {
       part: 'key',
     });
   }
-  const { cert_file: cert, key_file: keyFile } = mapping(section['tls_config']);
-  if (cert !== undefined && keyFile !== undefined && keyFile !== cert) {
-    const hint = 'a binding is a certificate with its key';
-    report([...path, 'tls_config', 'key_file'], { expected: 'the path of cert_file', hint });
-  }
   const sigv4 = mapping(section['sigv4']);
   if (sigv4['external_id'] !== undefined && sigv4['role_arn'] === undefined)
     report([...path, 'sigv4', 'external_id'], { expected: 'role_arn beside it', part: 'key' });

@@ -16,6 +16,7 @@ export function checkRemotes(remotes: readonly Mapping[], scheme: ValidationSche
   for (const [i, remote] of remotes.entries()) {
     const path = ['remote_write', i];
     checkHttp(remote, 'headers', path, report);
+    checkCertificate(remote, path, report);
     checkRelabels(remote, 'write_relabel_configs', scheme, path, report);
     checkBackoff(mapping(remote['queue_config']), [...path, 'queue_config'], report);
     checkShards(mapping(remote['queue_config']), [...path, 'queue_config'], report);
@@ -82,4 +83,13 @@ function checkShards(queue: Mapping, path: Path, report: Report): void {
   const min = queue['min_shards'] === undefined ? DEFAULT_MIN_SHARDS : Number(queue['min_shards']);
   const max = queue['max_shards'] === undefined ? DEFAULT_MAX_SHARDS : Number(queue['max_shards']);
   if (min > max) report([...path, 'min_shards'], { expected: `at most max_shards, ${max}` });
+}
+
+/** Of a client certificate, which only a remote may have. */
+function checkCertificate(remote: Mapping, path: Path, report: Report): void {
+  const { cert_file: cert, key_file: keyFile } = mapping(remote['tls_config']);
+  if (cert !== undefined && keyFile !== undefined && keyFile !== cert) {
+    const hint = 'a binding is a certificate with its key';
+    report([...path, 'tls_config', 'key_file'], { expected: 'the path of cert_file', hint });
+  }
 }
