@@ -155,7 +155,9 @@ function targetsOfOne(
   });
 }
 
-function addressProblem(address: string): string | null {
+/** Why nothing can be asked at an address; null when something can. */
+export function addressProblem(address: string): string | null {
+  if (address === '') return 'no address';
   try {
     parseTarget(address);
   } catch (error) {

@@ -167,6 +167,12 @@ describe('/relabel', () => {
     expect(words).toMatch(/drops it .* not reached .*no target: rule 2 drops it/);
   });
 
+  it('shows that what is left cannot be scraped', async () => {
+    const { words } = await ask('node', '__address__=b.example/metrics');
+    expect(words).toContain('nothing that can be scraped: "b.example/metrics" is not a valid hostname');
+    expect((await ask('self', 'a=b')).words).toContain('nothing that can be scraped: no address');
+  });
+
   it('says what is wrong, or missing', async () => {
     expect((await ask('node', 'x')).words).toContain('line 1 is not like name=value');
     expect((await ask('node', '{x')).words).toContain('error parsing labels');

@@ -2,6 +2,7 @@
 
 import type { FC } from 'hono/jsx';
 import type { RelabelConfig } from '../../config/model.ts';
+import { addressProblem } from '../../discovery/targets.ts';
 import { type Labels as LabelSet, labelsFrom, labelValue } from '../../model/labels.ts';
 import { type RelabelStep, relabelSteps } from '../../relabel/relabel.ts';
 import { BadData } from '../params.ts';
@@ -84,6 +85,7 @@ const Result: FC<RelabelPageProps> = ({ rules, labels, job }) => {
   }
   const steps = relabelSteps(rules, before);
   const after = steps.length === 0 ? before : steps.at(-1)!.after;
+  const unfit = after === null ? null : addressProblem(labelValue(after, '__address__'));
   return (
     <>
       <ol class="steps">
@@ -98,7 +100,11 @@ const Result: FC<RelabelPageProps> = ({ rules, labels, job }) => {
           <Mark tone="idle">no target: rule {steps.length} drops it</Mark>
         ) : (
           <>
-            <Mark tone="good">a target with these labels</Mark>
+            {unfit === null ? (
+              <Mark tone="good">a target with these labels</Mark>
+            ) : (
+              <Mark tone="bad">nothing that can be scraped: {unfit}</Mark>
+            )}
             <Labels labels={targetLabels(after)} />
             <p class="small quiet">
               Labels that begin with <code>__</code> end here; <code>instance</code> is the address when no rule sets
