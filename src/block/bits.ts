@@ -47,7 +47,10 @@ export class BitWriter {
   /** Copies `byteLength` bytes to `out` at `at`. The stream can be written on. */
   copyTo(out: Uint8Array, at: number): void {
     this.#view.setUint32(this.#at, this.#word);
-    out.set(this.#bytes.subarray(0, this.byteLength), at);
+    const { byteLength } = this;
+    // A call into the engine costs more than a few moves.
+    if (byteLength > 64) out.set(this.#bytes.subarray(0, byteLength), at);
+    else for (let i = 0, bytes = this.#bytes; i < byteLength; i++) out[at + i] = bytes[i]!;
   }
 
   #grow(): void {

@@ -10,7 +10,7 @@ import { Decoded, DecodeError, type Schema } from '../encoding/remote-write/deco
 import { decodeHistogram } from '../encoding/remote-write/histogram.ts';
 import { ByteList, U32List } from '../block/lists.ts';
 import type { FamilyMetadata } from '../model/metadata.ts';
-import { rangeStart } from '../model/sample.ts';
+import { RANGE_MS, rangeStart } from '../model/sample.ts';
 import { type ExemplarPart, Exemplars } from './exemplars.ts';
 import { Known } from './known.ts';
 import { Said } from './metadata.ts';
@@ -56,8 +56,11 @@ export interface DigestResult extends Repeats {
   exemplars: { readonly parts: readonly ExemplarPart[]; readonly duplicates: number; readonly leftOut: number };
 }
 
-/** Series that are encoded in a step: some milliseconds. */
+/** Series that are encoded in a step, a millisecond or two; one that is defined counts for some. */
 const SERIES_A_STEP = 1000;
+const DEFINED_COUNTS = 4;
+/** Samples that are put in their places in a step: as much. */
+const SORTED_A_STEP = 1 << 16;
 
 export class Digest {
   readonly #limits: DigestLimits;
@@ -183,6 +186,7 @@ export class Digest {
     const order = yield* this.#order();
     yield;
     let series = 0;
+    let encoded = 0;
     const labels = (): Uint8Array => this.#table.labels(series);
     for (let i = 0; i < order.length;) {
       const rangeStartMs = rangeStart(this.#t[order[i]!]!);
@@ -190,7 +194,8 @@ export class Digest {
       const writer = new SegmentWriter(this.#limits.partBytesMax);
       const defined = this.#known.definitions(rangeStartMs);
       const segment = { samples: 0, series: 0, minT: Infinity, maxT: -Infinity };
-      while (i < order.length && rangeStart(this.#t[order[i]!]!) === rangeStartMs) {
+      const rangeEndMs = rangeStartMs + RANGE_MS;
+      while (i < order.length && this.#t[order[i]!]! >= rangeStartMs && this.#t[order[i]!]! < rangeEndMs) {
         series = this.#series[order[i]!]!;
         i = this.#gather(order, i, rangeStartMs, settling);
         settling.settle(labels);
@@ -205,7 +210,10 @@ export class Digest {
         segment.series++;
         segment.minT = Math.min(segment.minT, t[0]!);
         segment.maxT = Math.max(segment.maxT, t[count - 1]!);
-        if (segment.series % SERIES_A_STEP === 0) yield;
+        encoded += definer > 0 ? 1 : DEFINED_COUNTS;
+        if (encoded < SERIES_A_STEP) continue;
+        encoded = 0;
+        yield;
       }
       segments.push({ id, rangeStartMs, parts: writer.finish(), ...segment, bytes: writer.bytes });
       samples += segment.samples;
@@ -228,11 +236,12 @@ export class Digest {
   #gather(order: Uint32Array, from: number, rangeStartMs: number, settling: Settling): number {
     const series = this.#series[order[from]!]!;
     const histogram = this.#histogram;
+    const rangeEndMs = rangeStartMs + RANGE_MS;
     let place = from;
     settling.clear();
     for (; place < order.length; place++) {
       const i = order[place]!;
-      if (this.#series[i] !== series || rangeStart(this.#t[i]!) !== rangeStartMs) break;
+      if (this.#series[i] !== series || !(this.#t[i]! >= rangeStartMs && this.#t[i]! < rangeEndMs)) break;
       if (histogram !== null && histogram[i]! > 0) {
         const [start, end] = this.#messageRange(histogram[i]! - 1);
         settling.pushHistogram(this.#t[i]!, decodeHistogram(this.#messages.items, start, end).histogram);
@@ -249,16 +258,15 @@ export class Digest {
   /** Indices of the samples by (range, labels, arrival): stable counting sorts, the one by range only when there are several. */
   *#order(): Generator<undefined, Uint32Array> {
     const count = this.#count;
-    const bySeries = countingSort(upTo(count), this.#series, yield* this.#table.order());
+    const bySeries = yield* countingSort(upTo(count), this.#series, yield* this.#table.order());
     const starts = new Set<number>();
     for (let i = 0, last = NaN; i < count; i++) {
-      const start = rangeStart(this.#t[i]!);
-      if (start !== last) starts.add((last = start));
+      if (!(this.#t[i]! >= last && this.#t[i]! < last + RANGE_MS)) starts.add((last = rangeStart(this.#t[i]!)));
     }
     if (starts.size <= 1) return bySeries;
     const places = new Map([...starts].sort((a, b) => a - b).map((start, place) => [start, place]));
     const ranges = Uint32Array.from({ length: count }, (_, i) => places.get(rangeStart(this.#t[i]!))!);
-    return countingSort(bySeries, ranges, upTo(starts.size));
+    return yield* countingSort(bySeries, ranges, upTo(starts.size));
   }
 
   #reserve(count: number): void {
@@ -282,9 +290,17 @@ function widened(column: Uint32Array<ArrayBuffer>, places: number): Uint32Array<
 }
 
 /** `items` sorted, stable, by where `keys[item]` stands in `keyOrder`, which holds each key from 0 on once. */
-function countingSort(items: Uint32Array, keys: Uint32Array, keyOrder: Uint32Array): Uint32Array {
+function* countingSort(
+  items: Uint32Array,
+  keys: Uint32Array,
+  keyOrder: Uint32Array,
+): Generator<undefined, Uint32Array> {
+  yield;
   const next = new Uint32Array(keyOrder.length);
-  for (let i = 0; i < items.length; i++) next[keys[items[i]!]!]!++;
+  for (let from = 0; from < items.length; from += SORTED_A_STEP) {
+    count(items, from, Math.min(from + SORTED_A_STEP, items.length), keys, next);
+    yield;
+  }
   for (let place = 0, k = 0; k < keyOrder.length; k++) {
     const key = keyOrder[k]!;
     const size = next[key]!;
@@ -292,6 +308,24 @@ function countingSort(items: Uint32Array, keys: Uint32Array, keyOrder: Uint32Arr
     place += size;
   }
   const out = new Uint32Array(items.length);
-  for (let i = 0; i < items.length; i++) out[next[keys[items[i]!]!]!++] = items[i]!;
+  for (let from = 0; from < items.length; from += SORTED_A_STEP) {
+    yield;
+    put(items, from, Math.min(from + SORTED_A_STEP, items.length), keys, next, out);
+  }
   return out;
+}
+
+function count(items: Uint32Array, from: number, to: number, keys: Uint32Array, counts: Uint32Array): void {
+  for (let i = from; i < to; i++) counts[keys[items[i]!]!]!++;
+}
+
+function put(
+  items: Uint32Array,
+  from: number,
+  to: number,
+  keys: Uint32Array,
+  next: Uint32Array,
+  out: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) out[next[keys[items[i]!]!]!++] = items[i]!;
 }

@@ -1,7 +1,9 @@
 /** Sorting in steps of some milliseconds, so that others may have their turn between two of them: a stable merge sort. */
 
-/** Items that are sorted, or merged into one run, in the smallest step. */
+/** Items that are sorted in a step. */
 const RUN = 4096;
+/** Items that are merged in a step: each is compared once. */
+const MERGED_A_STEP = 4 * RUN;
 
 /** Sorts in place or in a second array; returns the one that holds the result. */
 export function* sortInSteps(
@@ -17,29 +19,40 @@ export function* sortInSteps(
   let target = length > RUN ? new Uint32Array(length) : items;
   for (let size = RUN; size < length; size *= 2) {
     for (let from = 0; from < length; from += 2 * size) {
-      merge(source, from, Math.min(from + size, length), Math.min(from + 2 * size, length), target, compare);
-      yield;
+      const middle = Math.min(from + size, length);
+      const end = Math.min(from + 2 * size, length);
+      for (let at = from, left = from; at < end; at += MERGED_A_STEP) {
+        const stop = Math.min(at + MERGED_A_STEP, end);
+        left = merge(source, left, middle, end, target, at, stop, compare);
+        yield;
+      }
     }
     [source, target] = [target, source];
   }
   return source;
 }
 
-/** Merges the sorted runs [from, middle) and [middle, end) of `source` into the same places of `target`. */
+/**
+ * Merges two sorted runs of `source`, of which the second is [middle, end), into the places [from, stop) of `target`; those before it are merged, and
+ * `next` is the first of the first run that is not. Returns the first that is not then.
+ */
 function merge(
   source: Uint32Array,
-  from: number,
+  next: number,
   middle: number,
   end: number,
   target: Uint32Array,
+  from: number,
+  stop: number,
   compare: (a: number, b: number) => number,
-): void {
-  let left = from;
-  let right = middle;
-  for (let at = from; at < end; at++) {
+): number {
+  let left = next;
+  let right = middle + from - next;
+  for (let at = from; at < stop; at++) {
     const takeLeft = right === end || (left < middle && compare(source[left]!, source[right]!) <= 0);
     target[at] = takeLeft ? source[left++]! : source[right++]!;
   }
+  return left;
 }
 
 /** The numbers 0, 1, 2 … in an order that holds as more of them come: only what is new is sorted, and put in its places. */
