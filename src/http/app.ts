@@ -8,7 +8,8 @@ import { ACCESS, ROUTES, splitRoute } from './access.ts';
 import { authorize } from './auth.ts';
 import { failure } from './envelope.ts';
 import { BadData } from './params.ts';
-import { HANDLERS, message } from './handlers.ts';
+import { HANDLERS } from './handlers.ts';
+import { message } from './handlers/handler.ts';
 import { Memory } from './memory.ts';
 import type { AppEnv } from './services.ts';
 
