@@ -189,8 +189,8 @@ export class Ingester extends ForwardingObject {
 
   /** The series that are active, for the gate that has just got a limit to hold them to. */
   #recalled(seriesMax: number): ActiveSeries {
-    const known = this.#storedSeries();
-    if (known?.seriesMax === seriesMax) return known;
+    const known = this.#storedSeries(seriesMax);
+    if (known !== null) return known;
     const series = new ActiveSeries(seriesMax);
     // So that a digest that wakes up without a request knows that there is a limit, and counts what comes until then.
     this.#blobs.set(ACTIVE_SERIES, series.encode());
@@ -198,10 +198,10 @@ export class Ingester extends ForwardingObject {
     return series;
   }
 
-  /** Those of the last digest, and of what came since, of which not more is read than a digest takes. */
-  #storedSeries(): ActiveSeries | null {
+  /** Those of the last digest, and of what came since, of which not more is read than a digest takes. Null when they were held to no limit, or another. */
+  #storedSeries(seriesMax: number | null = null): ActiveSeries | null {
     const series = ActiveSeries.decode(this.#blobs.get(ACTIVE_SERIES));
-    if (series === null) return null;
+    if (series === null || (seriesMax !== null && series.seriesMax !== seriesMax)) return null;
     let from = this.#log.consumer(DIGEST)!.cursor;
     for (let count = 0; count < DIGEST_SAMPLES;) {
       const { records, upTo } = this.#log.read(DIGEST, DIGEST_READ_BYTES, from);
