@@ -14,7 +14,7 @@ import type { Fetch, Random } from '../model/doors.ts';
 import { REQUEST_LIMITS } from '../model/request.ts';
 import type { Connections, Turn } from '../scrape/reach/connections.ts';
 import type { LogDoor } from './door.ts';
-import { nextRequests, type Requests, type Terms, type WriteRequest } from './requests.ts';
+import { divided, nextRequests, type Requests, type Terms, type WriteRequest } from './requests.ts';
 import { type Answer, decide, type Decision } from './retry.ts';
 import { send, type SendDoors } from './send.ts';
 
@@ -155,9 +155,16 @@ export async function deliver(
   if (plan.samplesDropped > 0) dropped['dropped_series'] = plan.samplesDropped;
   if (plan.histogramsDropped > 0) dropped['native_histograms_not_sent'] = plan.histogramsDropped;
   let lastError: string | null = null;
-  for (const [i, request] of plan.requests.entries()) {
+  const requests = [...plan.requests];
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i]!;
     const end = await post(request, schema, i === 0 ? records : [], sender);
-    if (typeof end === 'string') return end;
+    if (end === 'smaller' && i > 0) {
+      // What was taken is not sent again with other samples beside it, which a remote that refuses it would refuse too.
+      requests.splice(i--, 1, ...divided(request, schema, sender.memo['samplesMax']!));
+      continue;
+    }
+    if (typeof end === 'string') return end === 'smaller' ? 'again' : end;
     total.sent += end.sent;
     total.histograms += end.histograms;
     total.histogramsFailed += request.histograms - end.histograms;
@@ -200,7 +207,7 @@ async function post(
   schema: Schema,
   records: readonly LogRecord[],
   sender: Sender,
-): Promise<Posted | 'again' | 'apart' | 'the run ends'> {
+): Promise<Posted | 'again' | 'smaller' | 'apart' | 'the run ends'> {
   const { remote, run, log, doors } = sender;
   const { clock } = doors;
   const unreported: Retries = { requests: 0, samples: 0, histograms: 0, exemplars: 0 };
@@ -267,7 +274,7 @@ async function post(
             ? { schema1UntilMs: untilMs }
             : { samplesMax: decision.samplesMax, samplesMaxUntilMs: untilMs };
         sender.memo = { ...sender.memo, ...learned };
-        return 'again';
+        return decision.kind === 'smaller' ? 'smaller' : 'again';
       }
       sender.healthy = false;
       turn.end();

@@ -91,6 +91,10 @@ export function nextRequests(
   return { records: bodies.length, requests, samplesDropped, histogramsDropped };
 }
 
+/** A request as several of at most `samplesMax`, between its series. */
+export const divided = (request: WriteRequest, schema: Schema, samplesMax: number): readonly WriteRequest[] =>
+  split({ ...request, schema, content: request }, schema, samplesMax);
+
 /** What remains of a record, in the schema that it has: compressed as it came, or uncompressed where it was changed. */
 interface Rest {
   readonly schema: Schema;
@@ -158,9 +162,9 @@ function readable(
   }
 }
 
-function split(rest: Rest, schema: Schema, samplesMax: number, { metadata }: Terms): WriteRequest[] {
+function split(rest: Rest, schema: Schema, samplesMax: number, terms?: Terms): WriteRequest[] {
   const decoded = decode(rest);
-  if (rest.schema !== schema) metadata?.gather(decoded);
+  if (rest.schema !== schema) terms?.metadata?.gather(decoded);
   const { seriesCount } = decoded;
   const partOf = partsOf(decoded, schema);
   const requests: WriteRequest[] = [];

@@ -284,6 +284,23 @@ describe('requests', () => {
     });
   });
 
+  it.each([1, 2] as const)('are divided further without what the remote took already (schema %d)', async (schema) => {
+    const protobufMessage = schema === 1 ? 'prometheus.WriteRequest' : 'io.prometheus.write.v2.Request';
+    const w = world([remote('a', { protobufMessage })]);
+    let limit = 1_500;
+    const tooLarge = async (request: Request): Promise<Response> => {
+      const body = new Uint8Array(await request.clone().arrayBuffer());
+      if (samplesOf({ schema, body }).length > limit) return new Response('too large', { status: 413 });
+      // After the first half is taken, even that is too much.
+      limit = 700;
+      return w.accept(request);
+    };
+    w.wide(2_000);
+    expect(await sizes(w, tooLarge)).toEqual([0, 1_000, 0, 500, 500]);
+    expect(w.received.get('a')).toEqual(upTo(2_000));
+    expect(w.status('a')).toMatchObject({ samplesSent: 2_000, samplesDropped: {}, requestsFailed: 2 });
+  });
+
   it('that are refused as too large though they are small are dropped', async () => {
     const w = world([remote('a')]);
     w.wide(1_200);
