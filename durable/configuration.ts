@@ -14,6 +14,7 @@ import type { Pushed } from '../src/http/services.ts';
 import { filesOf } from './discovery.ts';
 import type { ConfigTexts } from './director.ts';
 import { director, type Env, secretsOf } from './env.ts';
+import { messageOf } from '../src/model/error.ts';
 
 export interface InForce extends ConfigTexts {
   readonly version: ConfigVersion;
@@ -55,7 +56,7 @@ export async function putInForce(
     try {
       files = await readConfigFiles(filePatterns(text), filesOf(env.BUCKET), CONFIG_BYTES_MAX - text.length);
     } catch (error) {
-      const got = error instanceof Error ? error.message : String(error);
+      const got = messageOf(error);
       const said = { path: 'scrape_config_files', expected: 'files that can be read', got, level: 'error' } as const;
       return { ok: false, problems: [{ ...said, line: 1, column: 1 }] };
     }

@@ -1,6 +1,7 @@
 /** Talks to a deployment, here or anywhere: Prometheus' JSON envelope, and errors that say what to do about them. */
 
-import { Failure, messageOf, UsageError } from './failure.ts';
+import { Failure, UsageError } from './failure.ts';
+import { messageOf } from '../model/error.ts';
 
 export interface Api {
   /** The `data` of a JSON answer. */

@@ -11,7 +11,8 @@ import type { Clock } from '../model/doors.ts';
 import { isUlid } from '../model/ulid.ts';
 import type { Api } from './api.ts';
 import { listBlocks } from './blocks-ls.ts';
-import { Failure, messageOf } from './failure.ts';
+import { Failure } from './failure.ts';
+import { messageOf } from '../model/error.ts';
 import { type Pullable, takeSnapshot } from './snapshot.ts';
 import { formatBytes } from './text.ts';
 

@@ -5,7 +5,8 @@ import { dirname, isAbsolute, join } from 'node:path';
 import type { ConfigFile } from '../config/files.ts';
 import type { Problem, Secrets } from '../config/load.ts';
 import { textOf } from '../encoding/utf8.ts';
-import { Failure, messageOf } from './failure.ts';
+import { Failure } from './failure.ts';
+import { messageOf } from '../model/error.ts';
 
 export interface CheckedConfig {
   readonly file: string;

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { lanesOf, lanesProblem } from '../scrape/lanes.ts';
 import { parseCron, type Cron } from './cron.ts';
-import { Failure, messageOf } from './failure.ts';
+import { Failure } from './failure.ts';
+import { messageOf } from '../model/error.ts';
 
 export interface Deployment {
   readonly name: string;

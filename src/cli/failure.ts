@@ -5,8 +5,3 @@ export class Failure extends Error {}
 
 /** It was called wrongly: exit code 2. The usage of the command is shown below the message. */
 export class UsageError extends Error {}
-
-/** The message of whatever was thrown. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

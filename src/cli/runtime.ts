@@ -5,7 +5,8 @@
 
 import type { MiniflareOptions } from 'miniflare';
 import type { Deployment } from './deployment.ts';
-import { Failure, messageOf } from './failure.ts';
+import { Failure } from './failure.ts';
+import { messageOf } from '../model/error.ts';
 
 export interface RuntimeOptions {
   readonly deployment: Deployment;

@@ -5,7 +5,8 @@
 
 import { mkdirSync, realpathSync } from 'node:fs';
 import { readChecked } from './config-check.ts';
-import { Failure, messageOf } from './failure.ts';
+import { Failure } from './failure.ts';
+import { messageOf } from '../model/error.ts';
 import { localSecrets, lookup } from './local-secrets.ts';
 import { acquireLock } from './lock.ts';
 import type { ProcessId } from './process-id.ts';

@@ -7,6 +7,7 @@ import type { DnsDiscovery } from '../config/model.ts';
 import { hostPort, labelsOf, type TargetGroup } from './group.ts';
 import { askJson } from './http-get.ts';
 import { type DiscoveryDoors, DiscoveryError, type Kind } from './kind.ts';
+import { messageOf } from '../model/error.ts';
 
 /** IANA's numbers of record types. */
 const TYPES = { A: 1, NS: 2, MX: 15, AAAA: 28, SRV: 33 } as const;
@@ -24,7 +25,7 @@ export const dns: Kind<DnsDiscovery> = {
         try {
           return [await lookUp(name, config, doors)];
         } catch (error) {
-          errors.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+          errors.push(`${name}: ${messageOf(error)}`);
           return last.filter(({ source }) => source === name);
         }
       }),

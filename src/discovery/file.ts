@@ -11,6 +11,7 @@ import type { TargetGroup } from './group.ts';
 import { parseJson } from './http-get.ts';
 import { type DiscoveryDoors, DiscoveryError, type Kind } from './kind.ts';
 import { readGroups } from './read-groups.ts';
+import { messageOf } from '../model/error.ts';
 
 const FILE_BYTES_MAX = 8_000_000;
 const FILES_MAX = 1000;
@@ -24,7 +25,7 @@ export const file: Kind<FileDiscovery> = {
       try {
         groups.push(...(await readFile(name, doors)));
       } catch (error) {
-        errors.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        errors.push(`${name}: ${messageOf(error)}`);
         groups.push(
           ...last.filter(({ source }) => source.startsWith(`${name}:`) && /^\d+$/.test(source.slice(name.length + 1))),
         );

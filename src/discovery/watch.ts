@@ -10,6 +10,7 @@ import { keyOf } from '../scrape/target.ts';
 import type { Discovered, Discovery } from './discoveries.ts';
 import type { DiscoveryDoors } from './kind.ts';
 import { kindOf } from './kinds.ts';
+import { messageOf } from '../model/error.ts';
 
 /** What came of one refresh. `groups` is null when they are those that the store has, or nothing could be found out. */
 export interface Refresh {
@@ -100,7 +101,7 @@ export async function refresh(
       fingerprint: null,
       groups: null,
       targets: 0,
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
     };
   }
   if (outcome.error !== null) warn(`discovery of job ${JSON.stringify(job)} (${config.kind}): ${outcome.error}`);

@@ -5,6 +5,7 @@ import { firstWords } from '../model/body.ts';
 import { authorize } from '../credentials/authorize.ts';
 import { type AuthDoors, forget } from '../credentials/tokens.ts';
 import type { Answer } from './retry.ts';
+import { messageOf } from '../model/error.ts';
 
 /** As much of a remote's words as Prometheus logs. */
 const ERROR_CHARS_MAX = 1024;
@@ -62,7 +63,7 @@ export async function send(
     if (answer !== TIMED_OUT) return answer;
     return head ?? { ...noAnswer(`no answer within remote_timeout (${remote.remoteTimeoutMs} ms)`), timedOut: true };
   } catch (error) {
-    return head ?? noAnswer(`${new URL(remote.url).host}: ${error instanceof Error ? error.message : String(error)}`);
+    return head ?? noAnswer(`${new URL(remote.url).host}: ${messageOf(error)}`);
   }
 }
 

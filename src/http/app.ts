@@ -9,9 +9,9 @@ import { authorize } from './auth.ts';
 import { failure } from './envelope.ts';
 import { BadData } from './params.ts';
 import { HANDLERS } from './handlers.ts';
-import { message } from './handlers/handler.ts';
 import { Memory } from './memory.ts';
 import type { AppEnv } from './services.ts';
+import { messageOf } from '../model/error.ts';
 
 /** One app an isolate; `app.fetch(request, env, ctx)` a request. */
 export function createApp(): Hono<{ Bindings: AppEnv }> {
@@ -27,7 +27,7 @@ export function createApp(): Hono<{ Bindings: AppEnv }> {
   app.onError((error, c) =>
     error instanceof BadData
       ? failure(c.req.path, 400, 'bad_data', error.message)
-      : failure(c.req.path, 500, 'internal', message(error)),
+      : failure(c.req.path, 500, 'internal', messageOf(error)),
   );
   return app;
 }

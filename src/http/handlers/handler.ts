@@ -20,6 +20,3 @@ export function versionData(version: Awaited<ReturnType<Services['config']>>['ve
     pushedAt: version.pushedAtMs === null ? null : timestamp(version.pushedAtMs),
   };
 }
-
-/** The words of an error: its class does not survive an object's door. */
-export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));

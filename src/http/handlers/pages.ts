@@ -10,7 +10,8 @@ import { selectionOf } from '../page/selection.ts';
 import { pageAnswer } from '../page/shell.tsx';
 import { renderTargetsPage } from '../page/targets-page.tsx';
 import { parseTokens } from '../tokens.ts';
-import { type C, type Handler, message } from './handler.ts';
+import type { C, Handler } from './handler.ts';
+import { messageOf } from '../../model/error.ts';
 
 export const healthy: Handler = () => text(200, 'Narthex is Healthy.');
 
@@ -21,7 +22,7 @@ export const ready: Handler = async (c) => {
   } catch (error) {
     return text(
       503,
-      ['Narthex is not Ready: its configuration cannot be read.', message(error), ...problems].join('\n'),
+      ['Narthex is not Ready: its configuration cannot be read.', messageOf(error), ...problems].join('\n'),
     );
   }
   return text(200, ['Narthex is Ready.', ...problems].join('\n'));

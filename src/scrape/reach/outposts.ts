@@ -4,6 +4,7 @@
  */
 
 import type { Fetch } from '../../model/doors.ts';
+import { messageOf } from '../../model/error.ts';
 
 /** Marks an answer that is not a target's. One that a target marks so is a failed scrape, and no more. */
 const FAILURE = 'narthex-outpost-failure';
@@ -14,7 +15,7 @@ const REASON_CHARS_MAX = 300;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 export function failure(error: unknown): Response {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new Response(reason.slice(0, REASON_CHARS_MAX), { status: 502, headers: { [FAILURE]: '1' } });
 }
 
