@@ -107,9 +107,17 @@ export class StateReader {
     if (end > refs.length) throw this.damaged();
     const before = this.#labelsStart - start;
     const beforeEnd = this.#labelsEnd;
+    const { bytes } = this;
     for (let i = start; i < end; i++) {
+      const known = i + before < beforeEnd ? refs[i + before]! : 0;
+      // Most are those of the set before, which were looked at there.
+      if (bytes[this.at] === 0 && known < symbols) {
+        this.at++;
+        refs[i] = known;
+        continue;
+      }
       const delta = this.number();
-      const ref = (i + before < beforeEnd ? refs[i + before]! : 0) + ((delta >>> 1) ^ -(delta & 1));
+      const ref = known + ((delta >>> 1) ^ -(delta & 1));
       if (ref < 0 || ref >= symbols) throw this.damaged();
       refs[i] = ref;
     }

@@ -45,6 +45,9 @@ const HISTOGRAM = 8;
 const FLOATS = 16;
 /** The flags of each way to go stale, by its number in entries.ts. */
 const TRACKINGS: readonly number[] = [0, TRACKED, TRACKED | HISTOGRAM, TRACKED | HISTOGRAM | FLOATS];
+/** And the number by the flags; of flags that are none of these: not at all. */
+const TRACKED_AS = new Uint8Array(32);
+TRACKINGS.forEach((flags, as) => (TRACKED_AS[flags] = as));
 /** Added to a family's type when its unit follows. */
 const HAS_UNIT = 16;
 /** A page has at most 100,000 series of a body of some 10 MB; more is damage. */
@@ -175,7 +178,7 @@ export function decodeState(stored: Uint8Array): PageState {
   entries.place = new Int32Array(n);
   for (let i = 0; i < n; i++) {
     const flags = from.number();
-    entries.tracked[i] = Math.max(0, TRACKINGS.indexOf(flags & (TRACKED | HISTOGRAM | FLOATS)));
+    entries.tracked[i] = TRACKED_AS[flags & (TRACKED | HISTOGRAM | FLOATS)]!;
     entries.member[i] = flags & MEMBER ? 1 : 0;
     const series = flags & ALIAS ? from.number() : i;
     if (series > i) throw from.damaged();
