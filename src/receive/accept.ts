@@ -106,24 +106,28 @@ export function accept(
   const { hashSeries = false, shards = 1, leader = null } = options;
   if (!hashSeries && shards === 1 && leader === null) {
     const plain = judgePlain(schema, message, limits, nowMs);
-    if (plain !== null && plain.series > 0 && plain.samples <= limits.samplesMax) {
-      const size = { bytes: message.length, samples: plain.samples };
-      if (fits(size, body, limits.record)) return asItCame(schema, body, plain);
+    if (plain !== null && plain.series > 0) {
+      const size = { bytes: message.length, samples: plain.samples + plain.histograms };
+      if (size.samples <= limits.samplesMax && fits(size, body, limits.record))
+        return asItCame(schema, body, plain, nowMs);
     }
   }
   const decoded = decode(schema, message, limits);
   return 'ok' in decoded ? decoded : elected(decoded, body, limits, nowMs, options);
 }
 
-function asItCame(schema: Schema, body: Uint8Array, { series, samples, minT, maxT }: Plain): Accepted {
-  const record = { schema, body: owned(body), samples, series, histograms: 0, exemplars: 0, minT, maxT };
+function asItCame(schema: Schema, body: Uint8Array, plain: Plain, nowMs: number): Accepted {
+  const { series, samples, histograms, exemplars } = plain;
+  const all = samples + histograms;
+  const times = all > 0 ? { minT: plain.minT, maxT: plain.maxT } : { minT: nowMs, maxT: nowMs };
+  const record = { schema, body: owned(body), samples: all, series, histograms, exemplars, ...times };
   return {
     ok: true,
-    parts: [{ shard: 0, records: [record], hashes: null, samples, histograms: 0, exemplars: 0 }],
+    parts: [{ shard: 0, records: [record], hashes: null, samples, histograms, exemplars }],
     replica: null,
     samples,
-    histograms: 0,
-    exemplars: 0,
+    histograms,
+    exemplars,
     families: [],
     familiesLeftOut: 0,
     refused: [],

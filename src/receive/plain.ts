@@ -1,21 +1,24 @@
 /**
- * Requests with nothing about them but labels in order and samples, as nearly all are: judged in one pass over their bytes, without columns. Not a
- * second opinion: whatever is not plainly good is left to validate(), which alone refuses, and knows why.
+ * Requests with nothing about them but labels in order, and samples, histograms and exemplars behind them, as nearly all are: judged in one pass over
+ * their bytes, without columns. Not a second opinion: whatever is not plainly good is left to validate(), which alone refuses, and knows why.
  *
  * Invariant: of a request for which this answers, validate() keeps every series, and counts the same.
  */
 
-import { COUNT_MAX, type Schema } from '../encoding/remote-write/decoded.ts';
+import { COUNT_MAX, DecodeError, type Schema } from '../encoding/remote-write/decoded.ts';
+import { decodeHistogram } from '../encoding/remote-write/histogram.ts';
 import { isAscii, isUtf8 } from '../encoding/utf8.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 import type { ReceiveLimits } from './limits.ts';
 
 export interface Plain {
   readonly series: number;
-  /** Floats, one a series at least. */
+  /** Floats. A series has a sample, a histogram or an exemplar. */
   readonly samples: number;
+  readonly histograms: number;
+  readonly exemplars: number;
   readonly labels: number;
-  /** Unix ms, both inclusive. */
+  /** Of samples and histograms, Unix ms, both inclusive; infinite when there are none. */
   readonly minT: number;
   readonly maxT: number;
 }
@@ -29,11 +32,14 @@ export function judgePlain(schema: Schema, message: Uint8Array, limits: ReceiveL
 /** Tags of fields that have a length, and of the sample's own. */
 const FIELD_1 = 0x0a;
 const FIELD_2 = 0x12;
+const FIELD_3 = 0x1a;
 const FIELD_4 = 0x22;
 const FIELD_5 = 0x2a;
 const SAMPLE_VALUE = 0x09;
 const SAMPLE_TIMESTAMP = 0x10;
 const SAMPLE_START_TIMESTAMP = 0x18;
+const EXEMPLAR_VALUE = 0x11;
+const EXEMPLAR_TIMESTAMP = 0x18;
 const METADATA_TYPE = 0x08;
 const METADATA_HELP_REF = 0x18;
 const METADATA_UNIT_REF = 0x20;
@@ -44,6 +50,8 @@ const NAME = Uint8Array.from(METRIC_NAME, (char) => char.charCodeAt(0));
 abstract class Pass implements Plain {
   series = 0;
   samples = 0;
+  histograms = 0;
+  exemplars = 0;
   minT = Infinity;
   maxT = -Infinity;
   labels = 0;
@@ -65,6 +73,13 @@ abstract class Pass implements Plain {
 
   abstract run(): boolean;
 
+  /** Tags of these fields of a series. */
+  protected abstract readonly histogramTag: number;
+  protected abstract readonly exemplarTag: number;
+
+  /** Passes over labels of an exemplar, whose field has been read up to its content; whether they are such. */
+  protected abstract exemplarLabels(end: number): boolean;
+
   /** Reads a length of one or two bytes; where what it announces ends, or −1 when it is longer, or that is beyond `end`. */
   protected length(end: number): number {
     const { bytes, at } = this;
@@ -81,8 +96,72 @@ abstract class Pass implements Plain {
     return from + length <= end ? from + length : -1;
   }
 
-  /** The samples of a series, at least one, up to its end or to another field. */
-  protected samplesUpTo(end: number): boolean {
+  /** What stands behind the labels of a series, up to its end or to another field. */
+  protected content(end: number): boolean {
+    const { samples } = this;
+    if (!this.#samples(end)) return false;
+    // In 2.0 metadata comes last.
+    if (this.samples > samples && (this.at === end || this.bytes[this.at] === FIELD_5)) return true;
+    const { histograms, exemplars } = this;
+    for (; this.at < end;) {
+      const tag = this.bytes[this.at];
+      if (tag === this.histogramTag) {
+        if (!this.#histogram(end)) return false;
+      } else if (tag === this.exemplarTag) {
+        if (!this.#exemplar(end)) return false;
+      } else break;
+    }
+    if (this.samples > samples) return this.histograms === histograms;
+    return this.histograms > histograms || this.exemplars > exemplars;
+  }
+
+  #histogram(end: number): boolean {
+    this.at++;
+    const stop = this.length(end);
+    if (stop < 0) return false;
+    try {
+      const { t } = decodeHistogram(this.bytes, this.at, stop);
+      if (!this.#isTime(t)) return false;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return false;
+    }
+    this.at = stop;
+    this.histograms++;
+    return true;
+  }
+
+  /** What it says is not judged, only whether it can be read. */
+  #exemplar(end: number): boolean {
+    this.at++;
+    const stop = this.length(end);
+    if (stop < 0) return false;
+    while (this.at < stop) {
+      const tag = this.bytes[this.at++];
+      if (tag === FIELD_1) {
+        const labelsEnd = this.length(stop);
+        if (labelsEnd < 0 || !this.exemplarLabels(labelsEnd)) return false;
+      } else {
+        if (tag === EXEMPLAR_VALUE) this.at += 8;
+        else if (tag === EXEMPLAR_TIMESTAMP) this.at = this.varint(this.at, stop, 10);
+        else return false;
+        if (this.at < 0 || this.at > stop) return false;
+      }
+    }
+    this.exemplars++;
+    return true;
+  }
+
+  #isTime(t: number): boolean {
+    // A time that is no number is within no bounds.
+    if (!(t >= this.#tooOld && t <= this.#tooNew)) return false;
+    if (t < this.minT) this.minT = t;
+    if (t > this.maxT) this.maxT = t;
+    return true;
+  }
+
+  /** The samples of a series, up to its end or to another field. */
+  #samples(end: number): boolean {
     const { bytes } = this;
     let at = this.at;
     let count = 0;
@@ -100,9 +179,7 @@ abstract class Pass implements Plain {
       if ((b0 & b1 & b2 & b3 & b4) < 0x80 || b5 >= 0x80) return false;
       const low = (b0 & 0x7f) | ((b1 & 0x7f) << 7) | ((b2 & 0x7f) << 14) | ((b3 & 0x7f) << 21);
       const t = ((b4 & 0x7f) | (b5 << 7)) * 0x1000_0000 + low;
-      if (t < this.#tooOld || t > this.#tooNew) return false;
-      if (t < this.minT) this.minT = t;
-      if (t > this.maxT) this.maxT = t;
+      if (!this.#isTime(t)) return false;
       at += 7;
       if (at !== sampleEnd) {
         at = this.startTimestamp(at, sampleEnd);
@@ -111,7 +188,7 @@ abstract class Pass implements Plain {
     }
     this.at = at;
     this.samples += count;
-    return count > 0;
+    return true;
   }
 
   /** Passes over the start timestamp of a sample, which 1.0 does not have; returns its end, or −1. */
@@ -144,13 +221,15 @@ abstract class Pass implements Plain {
 /** More labels than this a series of a plain request does not have. */
 const LABELS_MAX = 128;
 
-/** 1.0: labels of a name and a value, then samples. Names are mostly those of the series before, which were judged. */
+/** 1.0: labels of a name and a value, then the rest. Names are mostly those of the series before, which were judged. */
 class Pass1 extends Pass {
   /** Where the names of the last series are, how long they are, how many, and which is `__name__`. */
   readonly #names = new Uint32Array(LABELS_MAX);
   readonly #lengths = new Uint8Array(LABELS_MAX);
   #count = 0;
   #nameAt = -1;
+  protected readonly exemplarTag = FIELD_3;
+  protected readonly histogramTag = FIELD_4;
 
   run(): boolean {
     const { bytes } = this;
@@ -158,8 +237,7 @@ class Pass1 extends Pass {
     while (this.at < end) {
       if (bytes[this.at++] !== FIELD_1) return false;
       const seriesEnd = this.length(end);
-      if (seriesEnd < 0 || !this.#labels(seriesEnd) || !this.samplesUpTo(seriesEnd) || this.at !== seriesEnd)
-        return false;
+      if (seriesEnd < 0 || !this.#labels(seriesEnd) || !this.content(seriesEnd) || this.at !== seriesEnd) return false;
       this.series++;
     }
     return true;
@@ -221,6 +299,18 @@ class Pass1 extends Pass {
     return isAscii(view, start, at) || this.#areUtf8(start, at);
   }
 
+  /** One label: a name and a value. */
+  protected override exemplarLabels(end: number): boolean {
+    const { bytes } = this;
+    if (bytes[this.at++] !== FIELD_1) return false;
+    const nameEnd = this.length(end);
+    if (nameEnd < 0 || bytes[nameEnd] !== FIELD_2) return false;
+    this.at = nameEnd + 1;
+    if (this.length(end) !== end) return false;
+    this.at = end;
+    return true;
+  }
+
   /** The labels in [start, end), whose shape is known, one by one. */
   #areUtf8(start: number, end: number): boolean {
     const { bytes } = this;
@@ -264,6 +354,8 @@ const symbolIs = new Uint8Array(SYMBOLS_MAX);
 /** 2.0: symbols, each judged once, then series of references to them. */
 class Pass2 extends Pass {
   #symbols = 0;
+  protected readonly histogramTag = FIELD_3;
+  protected readonly exemplarTag = FIELD_4;
   /** The references of the last series' names, how many they are, and which is `__name__`. */
   readonly #names = new Uint32Array(LABELS_MAX);
   #count = 0;
@@ -278,7 +370,7 @@ class Pass2 extends Pass {
     while (this.at < end) {
       if (bytes[this.at++] !== FIELD_5) return false;
       const seriesEnd = this.length(end);
-      if (seriesEnd < 0 || !this.#labels(seriesEnd) || !this.samplesUpTo(seriesEnd)) return false;
+      if (seriesEnd < 0 || !this.#labels(seriesEnd) || !this.content(seriesEnd)) return false;
       if (this.at !== seriesEnd && !this.#metadata(seriesEnd)) return false;
       this.series++;
     }
@@ -350,6 +442,21 @@ class Pass2 extends Pass {
 
   #isBelow(a: number, b: number): boolean {
     return this.isBelow(symbolStart[a]!, symbolEnd[a]!, symbolStart[b]!, symbolEnd[b]!);
+  }
+
+  /** References, of which a name and a value are a pair. */
+  protected override exemplarLabels(end: number): boolean {
+    const { bytes } = this;
+    let refs = 0;
+    for (; this.at < end; refs++) {
+      let ref = bytes[this.at++]!;
+      if (ref >= 0x80) {
+        if (this.at >= end || bytes[this.at]! >= 0x80) return false;
+        ref = (ref & 0x7f) | (bytes[this.at++]! << 7);
+      }
+      if (ref >= this.#symbols) return false;
+    }
+    return refs % 2 === 0;
   }
 
   protected override startTimestamp(at: number, end: number): number {
