@@ -12,7 +12,7 @@ import { type Labels, labelsFrom, labelValue } from '../model/labels.ts';
 import { relabelled, rulesOf } from '../relabel/relabel.ts';
 import { offsetOf } from '../scrape/slots.ts';
 import { inRegion, routesOf, spread } from '../scrape/reach/routes.ts';
-import { identityOf, keyOf, SELF, type Target } from '../scrape/target.ts';
+import { identityOf, keyOf, OVER_TARGET_LIMIT, SELF, type Target } from '../scrape/target.ts';
 import { ADDRESS, type DiscoveredGroups, merged, NOTHING_DISCOVERED, type TargetGroup } from './group.ts';
 
 const PARAM = '__param_';
@@ -71,7 +71,7 @@ export function resolveTargets(config: Config, groups: DiscoveredGroups): Resolv
 /** More targets than `target_limit`: none of the job is scraped, and all say why. */
 function limit(targets: Map<string, Target>, { jobName, targetLimit }: ScrapeConfig, count: number): void {
   if (targetLimit === 0 || count <= targetLimit) return;
-  const refusal = `target_limit exceeded (number of targets: ${count}, limit: ${targetLimit})`;
+  const refusal = `${OVER_TARGET_LIMIT} (number of targets: ${count}, limit: ${targetLimit})`;
   for (const target of targets.values()) if (target.job === jobName) targets.set(target.key, { ...target, refusal });
 }
 

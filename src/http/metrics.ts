@@ -167,6 +167,11 @@ const SCRAPE_COUNTERS: readonly (readonly [count: string, name: string, help: st
   ],
   ['body_size_limit', 'scrapes_exceeded_body_size_limit', 'Total number of scrapes that hit the body size limit'],
   [
+    'target_limit',
+    'scrape_pool_exceeded_target_limit',
+    'Total number of scrapes that were rejected because their scrape pool was over the target limit.',
+  ],
+  [
     'label_limit',
     'scrape_pool_exceeded_label_limits',
     'Total number of scrapes that hit a label limit and were rejected.',

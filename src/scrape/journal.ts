@@ -3,7 +3,7 @@
  * or in neither.
  */
 
-import type { PageLimit } from './page/page-error.ts';
+import type { ScrapeLimit } from './page/page-error.ts';
 import type { Asked } from './standing.ts';
 
 export interface TargetJournal {
@@ -35,7 +35,7 @@ export interface Journal {
 
 /** What a scrape adds to the totals. */
 export interface Tally {
-  readonly limit: PageLimit | 'body_size_limit' | null;
+  readonly limit: ScrapeLimit | null;
   readonly duplicates: number;
   readonly outOfBounds: number;
   readonly exemplars: number;

@@ -28,6 +28,9 @@ export interface Target {
   readonly refusal?: string;
 }
 
+/** How the `refusal` begins of targets of which there are too many. */
+export const OVER_TARGET_LIMIT = 'target_limit exceeded';
+
 /** The host that stands for the deployment itself. */
 export const SELF = 'self';
 

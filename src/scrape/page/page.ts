@@ -14,12 +14,13 @@ import { Entries, UNTRACKED } from './entries.ts';
 import { type Exemplar, Exemplars } from './exemplars.ts';
 import type { Families } from './families.ts';
 import type { ScrapeResult } from '../reach/fetch.ts';
-import { PageError, type PageLimit } from './page-error.ts';
+import { PageError, type ScrapeLimit } from './page-error.ts';
 import { putBits } from '../exposition/number.ts';
 import { applyChange, encodeChange } from './page-change.ts';
 import { decodeState, emptyState, encodeState, type PageState } from './page-codec.ts';
 import { type PageLimits, readBody, Reading } from './reading.ts';
 import { GAUGE, REPORT, REPORT_ALWAYS, reportLabels } from './report.ts';
+import { OVER_TARGET_LIMIT } from '../target.ts';
 import { TextError } from '../exposition/text-bytes.ts';
 
 export { PageError } from './labels.ts';
@@ -58,7 +59,7 @@ export interface PageScrape {
   readonly staleMarkers: number;
   readonly exemplars: number;
   /** The limit that failed the scrape; null when none did. */
-  readonly limit: PageLimit | 'body_size_limit' | null;
+  readonly limit: ScrapeLimit | null;
   /** Series that the target has now, the report series among them. */
   readonly series: number;
 }
@@ -134,7 +135,7 @@ export class Page {
     const familyCount = families.count;
 
     let error = result.error;
-    let limit: PageScrape['limit'] = result.bodyBytes < 0 ? 'body_size_limit' : null;
+    let limit = limitOf(result);
     // An empty body is no fault: the target has no series now. What is known of them is kept.
     const read = error === null && result.body !== null && result.body.length > 0;
     if (read) {
@@ -253,6 +254,12 @@ function judgedUnder({ order, judged }: Entries): Set<number> {
   const stamps = new Set<number>();
   for (let i = 0; i < order.length; i++) stamps.add(judged[order[i]!]!);
   return stamps;
+}
+
+/** The limit that a scrape was over before its page was looked at. */
+function limitOf({ bodyBytes, error }: ScrapeResult): ScrapeLimit | null {
+  if (bodyBytes < 0) return 'body_size_limit';
+  return error?.startsWith(OVER_TARGET_LIMIT) === true ? 'target_limit' : null;
 }
 
 /** All that the labels of the entries were made with, but what was exposed. */

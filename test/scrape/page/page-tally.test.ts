@@ -46,11 +46,13 @@ test.each([
   expect(scraped).toMatchObject(wanted);
 });
 
-test('a body over its limit, and exemplars', () => {
+test('a body over its limit, too many targets, and exemplars', () => {
   const out = new RequestBuilder({ samplesMax: 100, bytesMax: 1e6 });
   const page = Page.decode(null);
   const tooLarge = { ...resultOf(1000, '', 'body size limit exceeded'), bodyBytes: -1 };
   expect(page.scrape(TARGET, [], tooLarge, out)).toMatchObject({ limit: 'body_size_limit', series: 5 });
+  const tooMany = resultOf(1500, '', 'target_limit exceeded (number of targets: 3, limit: 2)');
+  expect(page.scrape(TARGET, [], tooMany, out)).toMatchObject({ limit: 'target_limit', series: 5 });
   const body = '# TYPE a counter\na_total 1 # {trace="1"} 1 1.5\n# EOF\n';
   expect(page.scrape(TARGET, [], resultOf(2000, body, null, 'openmetrics'), out)).toMatchObject({
     exemplars: 1,
