@@ -8,5 +8,5 @@ export async function remoteRewind(api: Api, name: string, to: string): Promise<
   const answer = await api.call('POST', path);
   if (answer.status !== 200) throw api.failure('POST', path, answer);
   const { records, samples } = answer.data as { records: number; samples: number };
-  console.log(`${name}: ${samples} samples in ${records} records go out again`);
+  console.log(`${name}: ${samples} samples in ${records} ${records === 1 ? 'record' : 'records'} go out again`);
 }
