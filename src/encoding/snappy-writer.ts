@@ -80,6 +80,12 @@ export class SnappyWriter {
     this.position += length;
   }
 
+  /** Forgets what was said: another block begins, in the same memory. */
+  clear(): void {
+    this.position = this.#literalLength = this.#copyLength = 0;
+    this.#out.clear();
+  }
+
   /** The block, in an array that owns its buffer. */
   finish(): Uint8Array<ArrayBuffer> {
     this.#flush();

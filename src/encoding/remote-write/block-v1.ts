@@ -9,7 +9,7 @@ import { uvarintSize } from '../../model/label-bytes.ts';
 import { BYTES, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
 import { SnappyWriter } from '../snappy-writer.ts';
-import type { Decoded } from './decoded.ts';
+import { Decoded } from './decoded.ts';
 
 const TIMESERIES = tagOf(1, BYTES);
 const LABELS = tagOf(1, BYTES);
@@ -21,6 +21,11 @@ const SAMPLE_TIMESTAMP = tagOf(2, VARINT);
 /** Tag and value. */
 const VALUE_BYTES = 9;
 
+const NOTHING = new Decoded();
+
+/** What a message above that needs in memory is not kept. Only others send such. */
+const MESSAGE_BYTES_MAX = 1024 * 1024;
+
 /**
  * The series `from` up to `to` (exclusive) of a 2.0 message without bad series. `more` writes what a series has besides labels and samples; null when none has more.
  */
@@ -30,47 +35,52 @@ export function blockV1(
   from = 0,
   to = decoded.seriesCount,
 ): Uint8Array<ArrayBuffer> {
-  const block = new Block(decoded, more, from);
+  const block = decoded.message.length > MESSAGE_BYTES_MAX ? new Block() : KEPT;
+  block.begin(decoded, from);
   // Not the work itself: a function that is called once a record would be compiled in its loop only, and begin each record uncompiled.
-  for (let s = from; s < to; s++) block.say(s);
+  for (let s = from; s < to; s++) block.say(s, more);
   return block.finish();
 }
 
 /** One series after the other. */
 class Block {
-  readonly #decoded: Decoded;
-  readonly #more: ((out: Writer, series: number) => void) | null;
-  readonly #labels: Labels;
-  readonly #samples: Samples;
+  readonly #out = new SnappyWriter();
+  readonly #labels = new Labels(this.#out);
+  readonly #samples = new Samples(this.#out);
   readonly #rest = new Writer();
+  #decoded = NOTHING;
   /** Of the last series: its size, and where its tag stands. */
   #size = -1;
   #sizeAt = -1;
   #time = NaN;
   #timeSize = 0;
   /** The first of the next series. */
-  #label: number;
-  #sample: number;
+  #label = 0;
+  #sample = 0;
 
-  constructor(decoded: Decoded, more: ((out: Writer, series: number) => void) | null, from: number) {
+  begin(decoded: Decoded, from: number): void {
     this.#decoded = decoded;
-    this.#more = more;
-    this.#labels = new Labels(decoded);
-    this.#samples = new Samples(decoded, this.#labels.out);
+    this.#out.clear();
+    this.#rest.clear();
+    this.#labels.begin(decoded);
+    this.#samples.begin(decoded);
+    this.#size = this.#sizeAt = -1;
     this.#label = from === 0 ? 0 : decoded.labelEnd[from - 1]!;
     this.#sample = from === 0 ? 0 : decoded.sampleEnd[from - 1]!;
   }
 
-  say(s: number): void {
+  say(s: number, more: ((out: Writer, series: number) => void) | null): void {
     const decoded = this.#decoded;
     const labels = this.#labels;
     const samples = this.#samples;
+    const out = this.#out;
     const rest = this.#rest;
-    const { out } = labels;
     const labelEnd = decoded.labelEnd[s]!;
     const sampleEnd = decoded.sampleEnd[s]!;
-    rest.clear();
-    this.#more?.(rest, s);
+    if (more !== null) {
+      rest.clear();
+      more(rest, s);
+    }
     let size = rest.length;
     for (let i = this.#label; i < labelEnd; i++) size += fieldSize(labels.sizeOf(i));
     let sample = this.#sample;
@@ -86,7 +96,7 @@ class Block {
     }
     this.#size = size;
     this.#sizeAt = at;
-    labels.begin();
+    labels.beginSeries();
     for (let label = this.#label; label < labelEnd; label++) labels.say(label);
     this.#label = labelEnd;
     if (sample < sampleEnd) {
@@ -98,37 +108,55 @@ class Block {
     if (rest.length > 0) out.raw(rest.bytes, 0, rest.length);
   }
 
+  /** The block, in an array that owns its buffer. The message is not kept. */
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#labels.out.finish();
+    this.#decoded = NOTHING;
+    this.#labels.begin(NOTHING);
+    this.#samples.begin(NOTHING);
+    return this.#out.finish();
   }
 }
 
 /** Labels, and where in the block each of them stands. */
 class Labels {
-  readonly out = new SnappyWriter();
-  readonly #decoded: Decoded;
+  readonly #out: SnappyWriter;
+  #decoded = NOTHING;
   /** By label: where it stands. */
-  readonly #at: Int32Array;
-  /** By value, and by name: the last label that had it; −1. A value nearly always has one name. */
-  readonly #ofValue: Int32Array;
-  readonly #ofName: Int32Array;
+  #at = new Int32Array(0);
   /** By the last label of a series: its first sample + 1. */
-  readonly #sampleOf: Int32Array;
+  #sampleOf = new Int32Array(0);
+  /** By value, and by name: the last label that had it; −1. A value nearly always has one name. */
+  #ofValue = new Int32Array(0);
+  #ofName = new Int32Array(0);
   /** By symbol: what the field of its text takes, in bytes. */
-  readonly #sizes: Uint32Array;
+  #sizes = new Uint32Array(0);
   /** The label that the last one was copied from; −1 when that was not a copy. */
   #source = -1;
   #label = -1;
 
-  constructor(decoded: Decoded) {
+  constructor(out: SnappyWriter) {
+    this.#out = out;
+  }
+
+  begin(decoded: Decoded): void {
+    const { labelCount, symbolCount, symbolStart, symbolEnd } = decoded;
     this.#decoded = decoded;
-    this.#at = new Int32Array(decoded.labelCount);
-    this.#sampleOf = new Int32Array(decoded.labelCount);
-    const { symbolCount, symbolStart, symbolEnd } = decoded;
-    this.#sizes = new Uint32Array(symbolCount);
-    for (let ref = 0; ref < symbolCount; ref++) this.#sizes[ref] = fieldSize(symbolEnd[ref]! - symbolStart[ref]!);
-    this.#ofValue = new Int32Array(symbolCount).fill(-1);
-    this.#ofName = new Int32Array(symbolCount).fill(-1);
+    this.#source = -1;
+    if (this.#at.length < labelCount) {
+      this.#at = new Int32Array(labelCount * 2);
+      this.#sampleOf = new Int32Array(labelCount * 2);
+    } else {
+      this.#sampleOf.fill(0, 0, labelCount);
+    }
+    if (this.#sizes.length < symbolCount) {
+      this.#ofValue = new Int32Array(symbolCount * 2);
+      this.#ofName = new Int32Array(symbolCount * 2);
+      this.#sizes = new Uint32Array(symbolCount * 2);
+    }
+    this.#ofValue.fill(-1, 0, symbolCount);
+    this.#ofName.fill(-1, 0, symbolCount);
+    const sizes = this.#sizes;
+    for (let ref = 0; ref < symbolCount; ref++) sizes[ref] = fieldSize(symbolEnd[ref]! - symbolStart[ref]!);
   }
 
   /** Bytes of the message of a label. */
@@ -137,13 +165,12 @@ class Labels {
     return this.#sizes[nameRef[label]!]! + this.#sizes[valueRef[label]!]!;
   }
 
-  /** A series begins. */
-  begin(): void {
+  beginSeries(): void {
     this.#label = -1;
   }
 
   say(label: number): void {
-    const { out } = this;
+    const out = this.#out;
     const { nameRef, valueRef } = this.#decoded;
     const name = nameRef[label]!;
     const value = valueRef[label]!;
@@ -180,7 +207,7 @@ class Labels {
 
   /** A label that is new, or out of reach: its name and the begin of its value may stand in the last label of that name. */
   #sayNew(label: number, size: number): void {
-    const { out } = this;
+    const out = this.#out;
     const { message, nameRef, nameStart, nameEnd, valueStart, valueEnd } = this.#decoded;
     const nameLength = nameEnd[label]! - nameStart[label]!;
     const valueLength = valueEnd[label]! - valueStart[label]!;
@@ -220,16 +247,20 @@ class Labels {
 
 /** Samples, of which neighbours share the timestamp and often some bytes of the value. */
 class Samples {
-  readonly #decoded: Decoded;
   readonly #out: SnappyWriter;
+  #decoded = NOTHING;
   readonly #time = new Writer();
   readonly #value = new Uint8Array(8);
   /** Where the last sample stands. */
   #at = -1;
 
-  constructor(decoded: Decoded, out: SnappyWriter) {
-    this.#decoded = decoded;
+  constructor(out: SnappyWriter) {
     this.#out = out;
+  }
+
+  begin(decoded: Decoded): void {
+    this.#decoded = decoded;
+    this.#at = -1;
   }
 
   /** `other` is a sample, or −1, that stands at `otherAt`, where a copy that was begun may go on. */
@@ -289,3 +320,6 @@ class Samples {
 
 /** How many of a word's low bytes are zero; 4 of zero. */
 const trailing = (word: number): number => (word === 0 ? 4 : (31 - Math.clz32(word & -word)) >>> 3);
+
+/** Serves one record after the other: to make tables anew for each would cost as much as filling them, and of its classes objects must live (model/shape.ts). */
+const KEPT = new Block();
