@@ -8,6 +8,7 @@ import { familyName, nameLabel, textOf } from '../encoding/remote-write/metadata
 import { BYTES, Cursor, tagOf, VARINT } from '../encoding/protobuf-reader.ts';
 import { fieldSize, Writer } from '../encoding/protobuf-writer.ts';
 import { metricType } from '../model/metadata.ts';
+import { keepShape } from '../model/shape.ts';
 
 const SERIES_METADATA = tagOf(5, BYTES);
 const TYPE = tagOf(1, VARINT);
@@ -33,37 +34,40 @@ export class MetadataOfRun {
   /** Takes what a 2.0 message says. */
   gather(decoded: Decoded): void {
     if (decoded.schema !== 2) return;
-    const { message, seriesStart, seriesEnd, valueStart, valueEnd, valueRef, symbolStart, symbolEnd } = decoded;
+    const { valueRef, seriesCount } = decoded;
     const seen = new Uint8Array(decoded.symbolCount);
-    const cursor = new Cursor(message);
-    const symbol = (ref: number): string => textOf(message, symbolStart[ref]!, symbolEnd[ref]!);
-    for (let s = 0; s < decoded.seriesCount; s++) {
+    for (let s = 0; s < seriesCount; s++) {
       const label = nameLabel(decoded, s);
-      if (label < 0 || seen[valueRef[label]!] === 1) continue;
-      const end = seriesEnd[s]!;
-      let type = 0;
-      let help = '';
-      let unit = '';
-      for (cursor.offset = seriesStart[s]!; cursor.offset < end;) {
-        const tag = cursor.tag(end);
-        if (tag !== SERIES_METADATA) {
-          cursor.skip(tag, end);
-          continue;
-        }
-        for (const stop = cursor.length(end); cursor.offset < stop;) {
-          const field = cursor.tag(stop);
-          if (field === TYPE) type = cursor.uint32(stop);
-          else if (field === HELP_REF) help = symbol(cursor.uint32(stop));
-          else if (field === UNIT_REF) unit = symbol(cursor.uint32(stop));
-          else cursor.skip(field, stop);
-        }
-      }
-      if (type === 0 && help === '' && unit === '') continue;
-      seen[valueRef[label]!] = 1;
-      const name = familyName(textOf(message, valueStart[label]!, valueEnd[label]!), metricType(type));
-      if (this.#families.size < FAMILIES_MAX || this.#families.has(name))
-        this.#families.set(name, { type, help, unit });
+      if (label >= 0 && seen[valueRef[label]!] === 0 && this.#take(decoded, s, label)) seen[valueRef[label]!] = 1;
     }
+  }
+
+  /** What the series says of the metric that the label names; false when that is nothing. */
+  #take(decoded: Decoded, series: number, label: number): boolean {
+    const { message, valueStart, valueEnd } = decoded;
+    const cursor = new Cursor(message);
+    const end = decoded.seriesEnd[series]!;
+    let type = 0;
+    let help = '';
+    let unit = '';
+    for (cursor.offset = decoded.seriesStart[series]!; cursor.offset < end;) {
+      const tag = cursor.tag(end);
+      if (tag !== SERIES_METADATA) {
+        cursor.skip(tag, end);
+        continue;
+      }
+      for (const stop = cursor.length(end); cursor.offset < stop;) {
+        const field = cursor.tag(stop);
+        if (field === TYPE) type = cursor.uint32(stop);
+        else if (field === HELP_REF) help = symbolText(decoded, cursor.uint32(stop));
+        else if (field === UNIT_REF) unit = symbolText(decoded, cursor.uint32(stop));
+        else cursor.skip(field, stop);
+      }
+    }
+    if (type === 0 && help === '' && unit === '') return false;
+    const name = familyName(textOf(message, valueStart[label]!, valueEnd[label]!), metricType(type));
+    if (this.#families.size < FAMILIES_MAX || this.#families.has(name)) this.#families.set(name, { type, help, unit });
+    return true;
   }
 
   /** All that was gathered, as 1.0 messages of so many families at most; then it is forgotten. */
@@ -97,3 +101,8 @@ export class MetadataOfRun {
     return messages;
   }
 }
+
+keepShape(new MetadataOfRun());
+
+const symbolText = ({ message, symbolStart, symbolEnd }: Decoded, ref: number): string =>
+  textOf(message, symbolStart[ref]!, symbolEnd[ref]!);
