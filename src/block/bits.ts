@@ -4,6 +4,7 @@
  */
 
 import { BlockError } from './error.ts';
+import { keepShape } from '../model/shape.ts';
 
 export class BitWriter {
   #bytes = new Uint8Array(1280);
@@ -106,3 +107,5 @@ export class BitReader {
     this.#left = 8 * count;
   }
 }
+
+keepShape(new BitReader(new Uint8Array(0), 0, 0));

@@ -18,6 +18,7 @@ import { SegmentWriter } from './segment.ts';
 import type { SeriesTable } from './series.ts';
 import { Settling, type Repeats } from './settle.ts';
 import { upTo } from './sort.ts';
+import { keepShape } from '../model/shape.ts';
 
 /** A batch ends when its histograms, which may be of any size, take so many bytes. */
 const HISTOGRAM_BYTES_MAX = 12 * 1024 * 1024;
@@ -282,6 +283,8 @@ export class Digest {
     if (this.#histogram !== null) this.#histogram = widened(this.#histogram, places);
   }
 }
+
+keepShape(new Digest({ samplesMax: 0, partBytesMax: 0 }));
 
 function widened(column: Uint32Array<ArrayBuffer>, places: number): Uint32Array<ArrayBuffer> {
   const out = new Uint32Array(places);

@@ -11,6 +11,7 @@ import { decodeXor, XorEncoder, type SampleColumns } from '../block/xor.ts';
 import { snappyCompress, SnappyError, snappyUncompress } from '../encoding/snappy.ts';
 import { HINT_GAUGE, HINT_RESET, type Histogram, isStale, sameLayout } from '../model/histogram.ts';
 import { damagedLabelAt, readUvarint, uvarintSize, writeUvarint } from '../model/label-bytes.ts';
+import { keepShape } from '../model/shape.ts';
 
 export const SEGMENT_VERSION = 3;
 
@@ -203,6 +204,8 @@ export class SegmentWriter {
     this.#at = 0;
   }
 }
+
+keepShape(new SegmentWriter(0));
 
 /** What an entry says of its fragments: how many, and whether each says its encoding. */
 const countOf = (fragments: number, tagged: boolean): number => 2 * fragments + (tagged ? 1 : 0);

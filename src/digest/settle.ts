@@ -9,6 +9,7 @@ import { AT_COUNT, AT_SUM, highWord, type Histogram, lowWord, sameHistogram, wor
 import { labelsFromBytes } from '../model/label-bytes.ts';
 import { formatLabels } from '../model/labels.ts';
 import { STALE_HI, STALE_LO } from '../model/sample.ts';
+import { keepShape } from '../model/shape.ts';
 
 const EXAMPLE_LABELS_MAX = 500;
 
@@ -124,6 +125,8 @@ export class Settling implements MixedColumns, Repeats {
     if (histograms !== null) this.histograms = Array.from(order, (i) => histograms[i]);
   }
 }
+
+keepShape(new Settling());
 
 /** A conflict in words, with what sampleText says of both. */
 export function conflictText(labels: Uint8Array, t: number, kept: string, refused: string): string {

@@ -10,6 +10,8 @@
  * two 32-bit halves, no slice and no object per field.
  */
 
+import { keepShape } from '../model/shape.ts';
+
 /** The message is malformed as a whole: nothing of it can be taken. */
 export class DecodeError extends Error {
   override readonly name: string = 'DecodeError';
@@ -160,6 +162,8 @@ export class Cursor {
     this.skip(tag, end);
   }
 }
+
+keepShape(new Cursor(new Uint8Array(0)));
 
 function cut(what: string, at: number): DecodeError {
   return new DecodeError(`the message ends within ${what} at byte ${at}`);

@@ -4,6 +4,7 @@
  */
 
 import { uvarintSize, writeUvarint } from '../model/label-bytes.ts';
+import { keepShape } from '../model/shape.ts';
 
 const CAPACITY_MIN = 1024;
 
@@ -93,6 +94,8 @@ export class Writer {
     return this.bytes.slice(0, this.length);
   }
 }
+
+keepShape(new Writer());
 
 /** How many bytes `int64` takes. */
 export function int64Size(value: number): number {

@@ -9,7 +9,8 @@ import { COUNT_MAX, DecodeError, type Schema } from '../encoding/remote-write/de
 import { decodeHistogram } from '../encoding/remote-write/histogram.ts';
 import { isAscii, isUtf8 } from '../encoding/utf8.ts';
 import { METRIC_NAME } from '../model/labels.ts';
-import type { ReceiveLimits } from './limits.ts';
+import { DEFAULT_RECEIVE_LIMITS, type ReceiveLimits } from './limits.ts';
+import { keepShape } from '../model/shape.ts';
 
 export interface Plain {
   readonly series: number;
@@ -329,6 +330,8 @@ class Pass1 extends Pass {
   }
 }
 
+keepShape(new Pass1(new Uint8Array(0), DEFAULT_RECEIVE_LIMITS, 0));
+
 /** Whether names of this length are the same bytes; from four on, by words that may overlap. */
 function isSame(view: DataView, a: number, b: number, length: number): boolean {
   if (length < 4) {
@@ -481,3 +484,5 @@ class Pass2 extends Pass {
     return true;
   }
 }
+
+keepShape(new Pass2(new Uint8Array(0), DEFAULT_RECEIVE_LIMITS, 0));

@@ -8,11 +8,12 @@
 
 import { isAscii, isUtf8 } from '../encoding/utf8.ts';
 import { BAD_TIMESTAMP } from '../encoding/remote-write/bad.ts';
-import { type Decoded, DecodeError } from '../encoding/remote-write/decoded.ts';
+import { Decoded, DecodeError } from '../encoding/remote-write/decoded.ts';
 import { decodeHistogram, HistogramTooLargeError } from '../encoding/remote-write/histogram.ts';
 import { METRIC_NAME } from '../model/labels.ts';
 import { explain } from './explain.ts';
-import type { ReceiveLimits } from './limits.ts';
+import { DEFAULT_RECEIVE_LIMITS, type ReceiveLimits } from './limits.ts';
+import { keepShape } from '../model/shape.ts';
 
 /** Why a series was refused. Also the label `reason` of the metrics. */
 export type Reason =
@@ -266,6 +267,8 @@ class Judge {
     return state === VALID;
   }
 }
+
+keepShape(new Judge(new Decoded(), DEFAULT_RECEIVE_LIMITS, 0));
 
 function startsWith(bytes: Uint8Array, at: number, what: Uint8Array): boolean {
   for (let i = 0; i < what.length; i++) if (bytes[at + i] !== what[i]) return false;

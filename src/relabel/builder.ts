@@ -4,6 +4,7 @@
  */
 
 import { type Labels, labelsFrom } from '../model/labels.ts';
+import { keepShape } from '../model/shape.ts';
 
 export class LabelBuilder {
   readonly #labels: Map<string, string>;
@@ -48,3 +49,5 @@ export class LabelBuilder {
     return labelsFrom(this.#labels);
   }
 }
+
+keepShape(new LabelBuilder());

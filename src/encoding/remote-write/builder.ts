@@ -12,6 +12,7 @@ import { uvarintSize, writeUvarint } from '../../model/label-bytes.ts';
 import { BYTES, FIXED64, tagOf, VARINT } from '../protobuf-reader.ts';
 import { fieldSize, int64Size, Writer } from '../protobuf-writer.ts';
 import { writeHistogram } from './histogram-message.ts';
+import { keepShape } from '../../model/shape.ts';
 
 const REQUEST_SYMBOLS = tagOf(4, BYTES);
 const REQUEST_TIMESERIES = tagOf(5, BYTES);
@@ -383,6 +384,8 @@ export class RequestBuilder {
     this.#begin();
   }
 }
+
+keepShape(new RequestBuilder({ samplesMax: 0, bytesMax: 0 }));
 
 /** Of the message, 0 when there is none. */
 function sizeOfMetadata(type: number, helpRef: number, unitRef: number): number {

@@ -9,6 +9,7 @@
 import { DecodeError } from '../protobuf-reader.ts';
 import { decodeV1 } from './v1.ts';
 import { decodeV2 } from './v2.ts';
+import { keepShape } from '../../model/shape.ts';
 
 export { DecodeError };
 
@@ -257,6 +258,8 @@ export class Decoded {
     this.symbolCount = i + 1;
   }
 }
+
+keepShape(new Decoded());
 
 /** The capacity of columns that must hold `needed`: doubled, so that growing costs little, and never above COUNT_MAX. */
 function grown(what: keyof typeof COUNT_MAX, capacity: number, needed: number): number {

@@ -7,7 +7,8 @@
 
 import { BYTES, Cursor, DecodeError, tagOf } from '../protobuf-reader.ts';
 import { Writer } from '../protobuf-writer.ts';
-import type { Decoded } from './decoded.ts';
+import { Decoded } from './decoded.ts';
+import { keepShape } from '../../model/shape.ts';
 
 const V1_TIMESERIES = tagOf(1, BYTES);
 const V1_METADATA = tagOf(3, BYTES);
@@ -93,6 +94,8 @@ export class Symbols {
     return this.#count - 1;
   }
 }
+
+keepShape(new Symbols(new Decoded()));
 
 /** What is written of a nested message until its size is known, by depth. */
 const inners = [new Writer(), new Writer()];

@@ -5,6 +5,7 @@
 
 import { BYTES, tagOf } from '../protobuf-reader.ts';
 import { Writer } from '../protobuf-writer.ts';
+import { keepShape } from '../../model/shape.ts';
 
 const REQUEST_SYMBOLS = tagOf(4, BYTES);
 const SLOTS_MIN = 1024;
@@ -82,6 +83,8 @@ export class SymbolTable {
     }
   }
 }
+
+keepShape(new SymbolTable());
 
 /** FNV-1a with a finish that spreads it over the low bits, which alone choose the slot. Texts are compared on a hit. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {

@@ -14,6 +14,8 @@ import { END, type Entry, HISTOGRAM, PageCursor, SERIES, TYPE } from './cursor.t
 import { KeyWriter } from './key.ts';
 import { doubleOf, parseValue, type ValueBits } from './number.ts';
 import type { TextError } from './text-bytes.ts';
+import { keepShape } from '../../model/shape.ts';
+import { TextCursor } from './text.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -326,6 +328,8 @@ export class ConvertingCursor extends PageCursor {
     return isKey(this.bytes, start, end, this.bytes, otherStart, otherEnd);
   }
 }
+
+keepShape(new ConvertingCursor(new TextCursor(new Uint8Array(0)), false));
 
 /** Whether two ranges hold the same bytes. */
 function isKey(a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number): boolean {

@@ -6,6 +6,7 @@
  */
 
 import type { Histogram } from '../../model/histogram.ts';
+import { WIDE_ZERO } from '../../model/shape.ts';
 import { canonicalBound } from './number.ts';
 import {
   BACKSLASH,
@@ -49,12 +50,12 @@ export abstract class PageCursor {
   /** SERIES: the key is the one that was expected; `labels` must not be called then. */
   expected = false;
   /** SERIES: the value's bits, unless it is a histogram. */
-  hi = 0;
-  lo = 0;
+  hi = WIDE_ZERO;
+  lo = WIDE_ZERO;
   histogram: Histogram | null = null;
   /** SERIES: an explicit timestamp, Unix ms. */
   hasTimestamp = false;
-  timestamp = 0;
+  timestamp = WIDE_ZERO;
   /** HELP, TYPE, UNIT: the metric family's name, without quotes: `bytes[nameStart, nameEnd)`. SERIES, unless expected: the metric's name. */
   nameStart = 0;
   nameEnd = 0;
@@ -70,10 +71,10 @@ export abstract class PageCursor {
   offsets = new Int32Array(64);
   offsetCount = 0;
   /** The exemplar's value, and its timestamp, Unix ms. */
-  exemplarHi = 0;
-  exemplarLo = 0;
+  exemplarHi = WIDE_ZERO;
+  exemplarLo = WIDE_ZERO;
   exemplarHasTimestamp = false;
-  exemplarTimestamp = 0;
+  exemplarTimestamp = WIDE_ZERO;
 
   /** Where the next entry begins. */
   protected at = 0;

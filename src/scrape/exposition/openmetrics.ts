@@ -39,6 +39,7 @@ import {
   QUOTE,
   unescapeLabel,
 } from './text-bytes.ts';
+import { keepShape } from '../../model/shape.ts';
 
 const TYPES: ReadonlyMap<string, number> = new Map([
   ['unknown', UNKNOWN],
@@ -343,6 +344,8 @@ export class OpenMetricsCursor extends PageCursor {
     return ms + 0;
   }
 }
+
+keepShape(new OpenMetricsCursor(new Uint8Array(0)));
 
 function isWord(bytes: Uint8Array, at: number, a: number, b: number, c: number): boolean {
   return bytes[at] === a && bytes[at + 1] === b && bytes[at + 2] === c;

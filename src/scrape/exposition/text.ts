@@ -11,6 +11,7 @@
 import { type Entry, END, HELP, HISTOGRAM, PageCursor, SERIES, SUMMARY, TYPE } from './cursor.ts';
 import { parseValue } from './number.ts';
 import { CLOSE, COLON, COMMA, EQUALS, HASH, isBlank, isNameByte, isNameStart, LF, OPEN, QUOTE } from './text-bytes.ts';
+import { keepShape } from '../../model/shape.ts';
 
 const TYPES: ReadonlyMap<string, number> = new Map([
   ['untyped', 0],
@@ -224,3 +225,5 @@ export class TextCursor extends PageCursor {
     return next;
   }
 }
+
+keepShape(new TextCursor(new Uint8Array(0)));

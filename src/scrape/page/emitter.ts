@@ -4,13 +4,14 @@
  */
 
 import { Writer } from '../../encoding/protobuf-writer.ts';
-import type { RequestBuilder } from '../../encoding/remote-write/builder.ts';
+import { RequestBuilder } from '../../encoding/remote-write/builder.ts';
 import { writeHistogram } from '../../encoding/remote-write/histogram-message.ts';
 import { HINT_UNKNOWN, staleHistogram } from '../../model/histogram.ts';
 import { STALE_HI, STALE_LO } from '../../model/sample.ts';
 import { AS_FLOAT, AS_FLOAT_HISTOGRAM } from './entries.ts';
 import type { Exemplar } from './exemplars.ts';
-import type { Symbols } from './symbols.ts';
+import { Symbols } from './symbols.ts';
+import { keepShape } from '../../model/shape.ts';
 
 /** What an exemplar takes: 128 characters of up to four bytes, and as much for numbers and lengths as there can be labels. */
 const EXEMPLAR_BYTES_MAX = 1536;
@@ -133,3 +134,5 @@ export class Emitter {
     this.#unitRef = 0;
   }
 }
+
+keepShape(new Emitter(new RequestBuilder({ samplesMax: 0, bytesMax: 0 }), new Symbols(), 0));

@@ -8,6 +8,7 @@
  * The one invariant: entries that have the same labels have the same `series`, and that is the first of them, on the page or not.
  */
 
+import { WIDE_ZERO } from '../../model/shape.ts';
 import { hashOfBytes, hashOfRefs, HashTable } from './hash-table.ts';
 
 /**
@@ -44,8 +45,8 @@ export class Entries {
   #byKey: HashTable | null = null;
   #byLabels: HashTable | null = null;
   /** The hashes of what was asked for last. */
-  #asked = 0;
-  #askedLabels = 0;
+  #asked = WIDE_ZERO;
+  #askedLabels = WIDE_ZERO;
   /** Of the page; −1 when it has not been counted. */
   #seriesCount = -1;
 

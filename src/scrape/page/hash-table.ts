@@ -3,6 +3,8 @@
  * asks compares what they stand for, one candidate after the other.
  */
 
+import { keepShape, WIDE_ZERO } from '../../model/shape.ts';
+
 const SLOTS_MIN = 64;
 
 export class HashTable {
@@ -11,7 +13,7 @@ export class HashTable {
   #hashes: Int32Array<ArrayBuffer>;
   #count = 0;
   /** Of the search that goes on. */
-  #hash = 0;
+  #hash = WIDE_ZERO;
   #at = 0;
 
   /** With room for so many, and some more. */
@@ -100,3 +102,5 @@ function spread(hash: number): number {
   const product = Math.imul(hash ^ (hash >>> 12), 0x297a2d39);
   return product ^ (product >>> 15);
 }
+
+keepShape(new HashTable(0));

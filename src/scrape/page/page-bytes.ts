@@ -6,6 +6,7 @@
 
 import { Writer } from '../../encoding/protobuf-writer.ts';
 import { readUvarint, uvarintSize, writeUvarint } from '../../model/label-bytes.ts';
+import { keepShape } from '../../model/shape.ts';
 
 export class StateWriter extends Writer {
   readonly #encoder = new TextEncoder();
@@ -44,6 +45,8 @@ export class StateWriter extends Writer {
     this.#labelsEnd = end;
   }
 }
+
+keepShape(new StateWriter());
 
 export class StateReader {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -130,3 +133,5 @@ export class StateReader {
     if (this.at !== this.bytes.length) throw this.damaged();
   }
 }
+
+keepShape(new StateReader(new Uint8Array(0), ''));

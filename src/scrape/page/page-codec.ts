@@ -1,6 +1,7 @@
 /** The page state as bytes: see FORMAT.md. What it says of the last scrape, samples aside, survives an object's sleep unchanged. */
 
 import { snappyCompress, snappyUncompress } from '../../encoding/snappy.ts';
+import { WIDE_ZERO } from '../../model/shape.ts';
 import { Entries } from './entries.ts';
 import { Families } from './families.ts';
 import { StateReader, StateWriter } from './page-bytes.ts';
@@ -56,7 +57,7 @@ export const STATE_BYTES_MAX = 64 * 1024 * 1024;
 export const emptyState = (): PageState => ({
   context: '',
   live: false,
-  lastMs: 0,
+  lastMs: WIDE_ZERO,
   symbols: new Symbols(),
   families: new Families(),
   entries: new Entries(),

@@ -22,6 +22,7 @@ import { type PageLimits, readBody, Reading } from './reading.ts';
 import { GAUGE, REPORT, REPORT_ALWAYS, reportLabels } from './report.ts';
 import { OVER_TARGET_LIMIT } from '../target.ts';
 import { TextError } from '../exposition/text-bytes.ts';
+import { keepShape } from '../../model/shape.ts';
 
 export { PageError } from './labels.ts';
 
@@ -433,3 +434,5 @@ function emitReports(
     emitter.add(refs, 0, refs.length, 0, result.timestampMs, bits.hi, bits.lo, GAUGE, help, unit);
   });
 }
+
+keepShape(Page.decode(null));

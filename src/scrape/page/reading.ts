@@ -14,7 +14,7 @@ import type { Labels } from '../../model/labels.ts';
 import { type Rules, rulesOf } from '../../relabel/relabel.ts';
 import { ConvertingCursor } from '../exposition/converting.ts';
 import { END, type PageCursor, SERIES } from '../exposition/cursor.ts';
-import { AS_FLOAT, AS_FLOAT_HISTOGRAM, AS_HISTOGRAM, type Entries, UNTRACKED } from './entries.ts';
+import { AS_FLOAT, AS_FLOAT_HISTOGRAM, AS_HISTOGRAM, Entries, UNTRACKED } from './entries.ts';
 import type { Exemplars } from './exemplars.ts';
 import { type Families, isOfFamily } from './families.ts';
 import type { BodyFormat } from '../exposition/formats.ts';
@@ -26,6 +26,7 @@ import { ProtobufCursor } from '../exposition/protobuf/cursor.ts';
 import { NAME_REF, type Symbols } from './symbols.ts';
 import { TextCursor } from '../exposition/text.ts';
 import { EncodingError } from '../exposition/text-bytes.ts';
+import { keepShape } from '../../model/shape.ts';
 
 /** A page with more samples fails: its state and its messages must fit an isolate's 128 MB beside others. */
 export const SAMPLES_MAX = 100_000;
@@ -178,6 +179,8 @@ export class Reading {
     this.zeroMessages.set(i, message.finish());
   }
 }
+
+keepShape(new Reading(new Entries()));
 
 /** What a body is read against. New series, texts and families are added to it. */
 export interface Known {

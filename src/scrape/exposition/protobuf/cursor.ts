@@ -34,6 +34,7 @@ import { FamilyReader } from './family.ts';
 import { EXEMPLAR, LABEL, METRIC, SCALAR, START_TIMESTAMP } from './messages.ts';
 import { NativeReader } from './native.ts';
 import { PointReader, readBits } from './points.ts';
+import { keepShape } from '../../../model/shape.ts';
 
 /** Which series of a summary or histogram is next: its native part, its count, its sum (2), a point, what it is converted to, or none. */
 const NATIVE = 0;
@@ -337,3 +338,5 @@ export class ProtobufCursor extends PageCursor {
     throw new TextError(`histogram ${JSON.stringify(this.familyName())}: ${histogram}`);
   }
 }
+
+keepShape(new ProtobufCursor(new Uint8Array(0)));
