@@ -2,7 +2,7 @@
 
 import { cutShard } from '../src/compact/cut.ts';
 import type { Config, RemoteWriteConfig } from '../src/config/model.ts';
-import type { Sender } from '../src/forward/deliver.ts';
+import { REMOTES_SPARED, type Sender } from '../src/forward/deliver.ts';
 import { inOrderOfChanges } from '../src/forward/changes.ts';
 import type { LogDoor } from '../src/forward/door.ts';
 import { inOrder } from '../src/forward/in-order.ts';
@@ -51,7 +51,7 @@ async function forwardRun(env: Env, { self, userAgent }: CronDoors, runMs: numbe
     const { version, config } = await inForce(env);
     const plan = { runMs, configVersion: version.version, remotes: config.remoteWrites };
     const fetch: Fetch = (request) => wayTo(env, request.url)(request);
-    const connections = new Connections(clock);
+    const connections = new Connections(clock, REMOTES_SPARED);
     const senders = new Set<Sender>();
     const certificate = (binding: string): Fetch => withCertificate(env, binding);
     const ways = { fetch, self, certificate, connections, senders, tokens };

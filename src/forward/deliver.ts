@@ -70,6 +70,8 @@ const REPORT_MS = 30_000;
 const MEMORY_MS = 24 * 60 * 60 * 1000;
 /** A request that waits for an answer for longer gives way when others wait for its connection, ms. */
 const PATIENCE_MS = 5_000;
+/** So many requests may: one that gives way may have arrived, and is sent again. */
+export const REMOTES_SPARED = 2;
 
 export function outdated(run: Run, wantedVersion: number): boolean {
   run.reload ||= wantedVersion > run.configVersion;
@@ -321,7 +323,7 @@ async function turnOf(sender: Sender): Promise<SendTurn | null> {
     };
   }
   const askedMs = clock.now();
-  const claim = { hung, patienceMs: PATIENCE_MS, triedMs, lookedMs, untilMs: run.endMs };
+  const claim = { hung, gaveWay: 0, patienceMs: PATIENCE_MS, triedMs, lookedMs, untilMs: run.endMs, timeoutMs: 0 };
   const turn: Turn | null = await doors.connections.take(claim);
   if (turn === null) return null;
   return {

@@ -7,8 +7,11 @@
 
 import type { Journal, TargetJournal } from './journal.ts';
 import { StateReader, StateWriter } from './page/page-bytes.ts';
+import type { Asked } from './standing.ts';
 
-const VERSION = 1;
+const VERSION = 2;
+/** The first version knew of no target that hung how long it took to answer before. */
+const VERSION_MIN = 1;
 /** The first byte of a journal that is JSON. */
 const JSON_BEGINS = 0x7b;
 const TIMES_MAX = 2 ** 53;
@@ -19,6 +22,7 @@ const INTERVAL = 4;
 const SERIES = 8;
 const ERROR = 16;
 const HUNG = 32;
+const TOOK = 64;
 
 const HASH_DIGITS = 16;
 
@@ -50,7 +54,8 @@ export function encodeJournal({ targets, ...totals }: Journal): Uint8Array<Array
         (intervalMs === undefined ? 0 : INTERVAL) |
         (series === undefined ? 0 : SERIES) |
         (error === null ? 0 : ERROR) |
-        (hung === undefined ? 0 : HUNG),
+        (hung === undefined ? 0 : HUNG) |
+        (hung?.tookMs === undefined ? 0 : TOOK),
     );
     if (hash(out, key)) out.bytes[flagsAt]! |= HASH;
     else out.text(key);
@@ -64,6 +69,7 @@ export function encodeJournal({ targets, ...totals }: Journal): Uint8Array<Array
     if (hung !== undefined) {
       long(out, zigzag(hung.triedMs - slotMs));
       long(out, zigzag(hung.lookedMs - slotMs));
+      if (hung.tookMs !== undefined) long(out, Math.max(0, Math.round(hung.tookMs)));
     }
   }
   return out.bytes.slice(0, out.length);
@@ -74,7 +80,8 @@ export function decodeJournal(bytes: Uint8Array | null): Journal {
   if (bytes === null) return { targets: {}, scrapes: 0, refused: {}, highestMs: null };
   if (bytes[0] === JSON_BEGINS) return JSON.parse(new TextDecoder().decode(bytes)) as Journal;
   const from = new StateReader(bytes as Uint8Array<ArrayBuffer>, 'the journal of an agent');
-  if (from.number() !== VERSION) throw from.damaged();
+  const version = from.number();
+  if (version < VERSION_MIN || version > VERSION) throw from.damaged();
   const totals = JSON.parse(from.text()) as Omit<Journal, 'targets'>;
   const errors = from.texts();
   const intervals = Array.from({ length: from.count() }, () => readLong(from));
@@ -100,13 +107,16 @@ export function decodeJournal(bytes: Uint8Array | null): Journal {
       error,
       ...(intervalMs === undefined ? {} : { intervalMs }),
       ...(series === undefined ? {} : { series }),
-      ...((flags & HUNG) === 0
-        ? {}
-        : { hung: { triedMs: slotMs + readZigzag(from), lookedMs: slotMs + readZigzag(from) } }),
+      ...((flags & HUNG) === 0 ? {} : { hung: readAsked(from, slotMs, (flags & TOOK) !== 0) }),
     };
   }
   from.end();
   return { targets, ...totals };
+}
+
+function readAsked(from: StateReader, slotMs: number, took: boolean): Asked {
+  const asked = { triedMs: slotMs + readZigzag(from), lookedMs: slotMs + readZigzag(from) };
+  return took ? { ...asked, tookMs: readLong(from) } : asked;
 }
 
 const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value);

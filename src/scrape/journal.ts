@@ -56,7 +56,12 @@ export function enter(journal: Journal, key: string, scrape: TargetJournal, tall
   count(journal, 'duplicates', tally.duplicates);
   count(journal, 'out_of_bounds', tally.outOfBounds);
   count(journal, 'exemplars', tally.exemplars);
-  journal.targets[key] = { ...scrape, error: scrape.error?.slice(0, ERROR_CHARACTERS_MAX) ?? null };
+  const error = scrape.error?.slice(0, ERROR_CHARACTERS_MAX) ?? null;
+  const { hung } = scrape;
+  // A run that began when the answer before was not logged yet does not know of it.
+  const tookMs = hung?.tookMs ?? last?.hung?.tookMs ?? (last?.error === null ? last.durationMs : undefined);
+  const asked = hung === undefined || tookMs === undefined ? hung : { ...hung, tookMs };
+  journal.targets[key] = { ...scrape, error, ...(asked === undefined ? {} : { hung: asked }) };
   journal.scrapes++;
   journal.highestMs = Math.max(journal.highestMs ?? scrape.timestampMs, scrape.timestampMs);
 }

@@ -19,7 +19,7 @@ import type { PageTarget } from './page/page.ts';
 import { agentAt, comesTo } from './placement/placement.ts';
 import { type Place, SlotQueue } from './slot-queue.ts';
 import { firstSlotAfter } from './slots.ts';
-import { type Asked, claimOf, LOOK_MS, noConnection, type Standing, UNKNOWN } from './standing.ts';
+import { type Asked, claimOf, HUNG_MS, noConnection, type Standing, UNKNOWN } from './standing.ts';
 import type { Takeover } from './placement/takeover.ts';
 import type { Target } from './target.ts';
 
@@ -153,21 +153,21 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
     if (target.route.kind === 'self' || target.refusal !== undefined)
       return { result: await scrapeTarget(target, slotMs, { ...doors, fetch: door }) };
     let standing = standings.get(target.key) ?? UNKNOWN;
-    let { triedMs, lookedMs } = standing;
-    for (;;) {
-      const turn = await connections.take(claimOf(standing, slotMs + target.timeoutMs));
+    for (let gaveWay = 0; ;) {
+      const turn = await connections.take(claimOf(standing, gaveWay, slotMs, target.timeoutMs));
       if (slotMs >= ownedUntilMs || !places.has(target.key)) {
         turn?.end();
         return null;
       }
+      // Who gave way twice may be slow, or hang: it counts as one that hung until it has answered.
+      let hung = standing.hung || gaveWay > 1;
       let result: ScrapeResult;
-      let { hung } = standing;
       if (turn === null) {
-        const error = noConnection(hung, lookedMs >= slotMs, target.timeoutMs);
+        const error = noConnection(hung, standing.lookedMs >= slotMs, target.timeoutMs);
         const nothing = { bodyBytes: 0, body: null, format: 'text' as const };
         result = { slotMs, timestampMs: slotMs, durationMs: target.timeoutMs, ...nothing, error };
       } else {
-        lookedMs = clock.now();
+        standing = { ...standing, lookedMs: clock.now() };
         result = await scrapeTarget(target, slotMs, {
           ...doors,
           fetch: turn.fetch(door),
@@ -175,21 +175,20 @@ export async function scrapeRound(plan: RoundPlan, agent: AgentDoor, doors: Roun
         });
         turn.end();
         if (result.error !== null && turn.wasCut) {
-          // A live one goes before all that hung already: so it has its chance in this slot.
-          standing = hung
-            ? { ...standing, lookedMs }
-            : { hung: true, tookMs: standing.tookMs, triedMs: 0, lookedMs: 0 };
+          if (!standing.hung) gaveWay++;
           continue;
         }
-        triedMs = lookedMs;
+        // A look that ended with the timeout is none of its tries.
+        if (result.error === null || !turn.short) standing = { ...standing, triedMs: standing.lookedMs };
         // Whose time was up soon after it began has shown nothing.
-        if (result.error === null || turn.heldMs >= LOOK_MS || clock.now() < slotMs + target.timeoutMs) {
-          hung = result.error !== null && turn.heldMs >= LOOK_MS;
+        if (result.error === null || turn.heldMs >= HUNG_MS || clock.now() < slotMs + target.timeoutMs) {
+          hung = result.error !== null && turn.heldMs >= HUNG_MS;
           if (!hung) standing = { ...standing, tookMs: turn.heldMs };
         }
       }
-      standings.set(target.key, { ...standing, hung, triedMs, lookedMs });
-      return hung ? { result, hung: { triedMs, lookedMs } } : { result };
+      const { tookMs, triedMs, lookedMs } = standing;
+      standings.set(target.key, { ...standing, hung });
+      return hung ? { result, hung: { triedMs, lookedMs, ...(tookMs === null ? {} : { tookMs }) } } : { result };
     }
   };
 

@@ -10,31 +10,39 @@ import type { TargetJournal } from './journal.ts';
 export interface Asked {
   readonly triedMs: number;
   readonly lookedMs: number;
+  /** How long it took when it answered last, ms; absent when that is not known. */
+  readonly tookMs?: number;
 }
 
-export interface Standing extends Asked {
+export interface Standing {
   /** The last scrape failed, after it had kept a connection waiting: it hung. One that is refused at once costs nobody anything. */
   readonly hung: boolean;
-  /** How long the last one took, ms; null when that is not known. */
+  /** How long it took when it answered last, ms; null when that is not known. */
   readonly tookMs: number | null;
+  /** As of `Asked`. */
+  readonly triedMs: number;
+  readonly lookedMs: number;
 }
 
 export const UNKNOWN: Standing = { hung: false, tookMs: null, triedMs: 0, lookedMs: 0 };
 
-/** A live target waits for headers at least this long, and three times as long as its last scrape took, before it gives way to others. */
+/** A target waits for headers at least this long, and three times as long as when it answered last, before it gives way to live ones. */
 const PATIENCE_MS = 250;
 const PATIENCE_FACTOR = 3;
-/** The same of one that nothing is known of, and of one that hung. Who fails after less did not hang. */
-export const LOOK_MS = 1_000;
+/** Who fails after less than this did not hang, ms. */
+export const HUNG_MS = 1_000;
 
 export function standingOf({ error, durationMs, hung }: TargetJournal): Standing {
   if (hung !== undefined) return { hung: true, tookMs: null, ...hung };
-  return { ...UNKNOWN, tookMs: error === null || durationMs < LOOK_MS ? durationMs : null };
+  return { ...UNKNOWN, tookMs: error === null || durationMs < HUNG_MS ? durationMs : null };
 }
 
-export function claimOf({ hung, tookMs, triedMs, lookedMs }: Standing, untilMs: number): Claim {
-  const known = tookMs === null ? LOOK_MS : Math.max(PATIENCE_MS, PATIENCE_FACTOR * tookMs);
-  return { hung, patienceMs: hung ? Math.max(LOOK_MS, known) : known, triedMs, lookedMs, untilMs };
+/** The claim of a target that gave way so often for this slot. When it comes among those that hung, it is looked at before them. */
+export function claimOf(standing: Standing, gaveWay: number, slotMs: number, timeoutMs: number): Claim {
+  const { hung, tookMs, triedMs, lookedMs } = standing;
+  const untilMs = slotMs + timeoutMs;
+  const patienceMs = Math.max(PATIENCE_MS, PATIENCE_FACTOR * (tookMs ?? 0));
+  return { hung, gaveWay, patienceMs, triedMs, lookedMs: gaveWay === 2 ? 0 : lookedMs, untilMs, timeoutMs };
 }
 
 /** Why a scrape failed that had no connection, or not long enough. */

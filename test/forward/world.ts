@@ -10,6 +10,7 @@ import { Log } from '../../src/log/log.ts';
 import { Values } from '../../src/log/table.ts';
 import { samplesOf } from '../durable/log-reader.ts';
 import { sqlite } from '../log/sqlite.ts';
+import { REMOTES_SPARED } from '../../src/forward/deliver.ts';
 import { Connections } from '../../src/scrape/reach/connections.ts';
 import { SimClock } from '../sim/clock.ts';
 
@@ -103,7 +104,7 @@ export function world(remotes: readonly RemoteWriteConfig[]) {
     forwardRound({ runMs: 150_000, configVersion, remotes: now }, through(door), {
       clock,
       fetch,
-      connections: new Connections(clock),
+      connections: new Connections(clock, REMOTES_SPARED),
       senders: new Set(),
       certificate: () => fetch,
       self: () => Promise.reject(new Error('not self')),

@@ -63,7 +63,7 @@ const example: Journal = {
       samples: 0,
       error: 'late',
       intervalMs: 15_000,
-      hung: { triedMs: 101_000, lookedMs: 100_000 },
+      hung: { triedMs: 101_000, lookedMs: 100_000, tookMs: 3_000 },
     },
   },
 } as unknown as Journal;
@@ -72,6 +72,14 @@ test('the example of FORMAT.md', () => {
   const hex = /```hex\n(.*?)```/s.exec(format)![1]!.replaceAll(/#.*/g, '').replaceAll(/\s/g, '');
   expect(Buffer.from(encodeJournal(example)).toString('hex')).toBe(hex);
   expect(decodeJournal(Uint8Array.from(Buffer.from(hex, 'hex')))).toEqual(example);
+});
+
+test('one that the first version stored is read', () => {
+  const { a, ...others } = example.targets;
+  const before = { ...example, targets: { ...others, a: { ...a!, hung: { triedMs: 101_000, lookedMs: 100_000 } } } };
+  const bytes = encodeJournal(before);
+  bytes[0] = 1;
+  expect(decodeJournal(bytes)).toEqual(before);
 });
 
 test('whatever a journal holds, it comes back, and one that was stored as JSON is read', () => {

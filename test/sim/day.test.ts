@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import type { RemoteWriteConfig } from '../../src/config/model.ts';
 import { RequestBuilder } from '../../src/encoding/remote-write/builder.ts';
 import { snappyCompress } from '../../src/encoding/snappy.ts';
-import type { Sender } from '../../src/forward/deliver.ts';
+import { REMOTES_SPARED, type Sender } from '../../src/forward/deliver.ts';
 import type { LogDoor } from '../../src/forward/door.ts';
 import { Outbox } from '../../src/forward/outbox.ts';
 import { forwardRound } from '../../src/forward/round.ts';
@@ -155,7 +155,7 @@ async function day(seed: number): Promise<void> {
     const doors = {
       clock,
       fetch,
-      connections: new Connections(clock),
+      connections: new Connections(clock, REMOTES_SPARED),
       senders: new Set<Sender>(),
       certificate: () => fetch,
       self: fetch,
