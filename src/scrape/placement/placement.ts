@@ -85,3 +85,7 @@ export const agentAt = ({ count, before, fromMs }: Placement, key: string, slotM
 /** Whether a target comes to an agent from another one with the last change. */
 export const comesTo = ({ count, before }: Placement, key: string, index: number): boolean =>
   agentOf(key, count) === index && agentOf(key, before) !== index;
+
+/** Whether the last change takes any target from one agent to another: more agents take from those that were there, fewer give to those that stay. */
+export const gives = ({ count, before }: Placement, from: number, to: number): boolean =>
+  count > before ? from < before && to >= before : from >= count && to < count;

@@ -4,7 +4,7 @@
  */
 
 import type { Moved, Place, Released } from './moving.ts';
-import type { Placement } from './placement.ts';
+import { gives, type Placement } from './placement.ts';
 
 /** An agent that gives, and one that takes. */
 export interface GivingAgent {
@@ -31,14 +31,15 @@ export function takeover(
   other: (index: number) => GivingAgent,
 ): Takeover {
   const place = { index, placement };
-  /** Agents from which everything has come. */
-  const done = new Set([index]);
+  /** Agents from which not everything has come. */
+  const left = new Set(
+    Array.from({ length: placement.used }, (_, from) => from).filter((from) => gives(placement, from, index)),
+  );
   return {
     step: async (nowMs, came) => {
       // Another run may have brought them, or this one without learning that it had.
       came(await own.arrived());
-      for (let from = 0; from < placement.used; from++) {
-        if (done.has(from)) continue;
+      for (const from of left) {
         const there = { index: from, placement };
         for (;;) {
           const { moved, seq, more, waits } = await other(from).release(nowMs, there, index);
@@ -49,11 +50,11 @@ export function takeover(
             await other(from).forget(there, keys);
           }
           if (more) continue;
-          if (!waits) done.add(from);
+          if (!waits) left.delete(from);
           break;
         }
       }
-      if (done.size < placement.used) return false;
+      if (left.size > 0) return false;
       await own.settle(place);
       return true;
     },

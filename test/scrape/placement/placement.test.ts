@@ -7,6 +7,7 @@ import {
   ALONE,
   changed,
   comesTo,
+  gives,
   LEAD_MS,
   type Need,
 } from '../../../src/scrape/placement/placement.ts';
@@ -30,6 +31,20 @@ describe('which agent has a target', () => {
     expect(moved.every((key) => agentOf(key, count + 1) === count)).toBe(true);
     const share = KEYS.length / (count + 1);
     expect(Math.abs(moved.length - share)).toBeLessThanOrEqual(4.5 * Math.sqrt(share));
+  });
+
+  it.each([
+    [1, 2],
+    [3, 5],
+    [8, 12],
+    [12, 8],
+    [5, 1],
+  ])('from %i agents to %i, targets move between those that give and take, and no others', (before, count) => {
+    const placement = changed({ ...ALONE, count: before, used: before }, count, 1_000);
+    const pairs = new Set(KEYS.map((key) => `${agentOf(key, before)} ${agentOf(key, count)}`));
+    for (let from = 0; from < placement.used; from++)
+      for (let to = 0; to < count; to++)
+        if (from !== to) expect(gives(placement, from, to), `${from} → ${to}`).toBe(pairs.has(`${from} ${to}`));
   });
 
   it('every slot has one agent, before and after a change', () => {
