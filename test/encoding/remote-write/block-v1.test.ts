@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import snappyjs from 'snappyjs';
 import { describe, expect, it } from 'vitest';
+import { blockV1 } from '../../../src/encoding/remote-write/block-v1.ts';
 import { RequestBuilder } from '../../../src/encoding/remote-write/builder.ts';
 import { hasDirectBlock, toSchema, toSchemaBlock } from '../../../src/encoding/remote-write/convert.ts';
 import { DecodeError, decodeWrite } from '../../../src/encoding/remote-write/decoded.ts';
@@ -88,6 +89,41 @@ describe('2.0 → compressed 1.0', () => {
     const message = messages(options)[0]![0]!;
     const looked = snappyjs.compress(toSchema(decodeWrite(2, message), 1));
     expect(checked(message).length).toBeLessThan(looked.length * 1.4);
+  });
+
+  /** A record of a scrape of so many series, of which some are new in each, with stale markers of those before. */
+  function record(count: number, scrape: number): Uint8Array {
+    const builder = new RequestBuilder({ samplesMax: 1e6, bytesMax: 1 << 28 });
+    const add = (i: number, of: number, hi: number): void => {
+      const worker = i % 100 === 0 ? `short-${i}-${of}` : `worker-${i % 40}`;
+      const refs = ['__name__', `stage_${i % 250}_total`, 'job', 'bench', 'worker', worker, 'i', `${i}`];
+      builder.add(
+        refs.map((text) => builder.symbol(text)),
+        refs.length,
+        1.7e12 + scrape * 1000,
+        hi,
+        i * scrape,
+      );
+    };
+    for (let i = 0; i < count; i++) add(i, scrape, 0x40000000 + i);
+    for (let i = 0; i < count; i += 100) add(i, scrape - 1, 0x7ff00000);
+    return builder.finish()[0]!.message;
+  }
+
+  it('records one after the other, in the same tables: larger and smaller ones, a share of the series new, one too large for them', () => {
+    const sizes = [1000, 1000, 40, 3000, 1, 30_000, 1000];
+    const all = sizes.map((size, scrape) => record(size, scrape + 1));
+    expect(all.some((message) => message.length > 1024 * 1024)).toBe(true);
+    for (const message of all) checked(message);
+  });
+
+  it('a record after one of which a part could not be written', () => {
+    const decoded = decodeWrite(2, record(300, 1));
+    const failing = (_: unknown, s: number): void => {
+      if (s === 200) throw new DecodeError('an exemplar');
+    };
+    expect(() => blockV1(decoded, failing)).toThrow('an exemplar');
+    checked(record(100, 2));
   });
 
   it('refuses series that cannot be taken', () => {
