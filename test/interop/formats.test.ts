@@ -348,7 +348,9 @@ async function exemplarsOf(url: string, by: string): Promise<string[]> {
   const lines = sent.flatMap(({ seriesLabels, exemplars }) =>
     exemplars.map(({ labels, value, timestamp }) => {
       const series = labelsText({ ...seriesLabels, by: '' });
-      const time = Math.round(timestamp * 1000) === startMs ? ' @start' : '';
+      // Those with times of their own have one of two (histogram-pages.ts).
+      const afterMs = Math.round(timestamp * 1000) - startMs;
+      const time = afterMs === 0 || afterMs === 500 ? ` @${afterMs}` : '';
       return `${series} ${labelsText(labels)} ${value}${time}`;
     }),
   );
