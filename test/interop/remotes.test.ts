@@ -94,6 +94,9 @@ ${writes([...dead, ...live])}`,
     expect(into, name).toBe(sent + pending + dropped);
     // What was sent again after a crash, a Prometheus that takes nothing out of order refuses when it has newer samples: whether it has these too is seen below.
     if (!name.startsWith('prometheus')) expect(dropped, name).toBe(0);
+    const dropping = 'narthex_consumer_samples_dropped_total';
+    const refused = (await metrics(narthex, [dropping], `consumer="${name}",reason="http_400"`)).get(dropping);
+    expect(refused ?? 0, name).toBeGreaterThanOrEqual(dropped);
   }
 
   // Without targets nothing is added, so that all that was ever logged can be compared.
